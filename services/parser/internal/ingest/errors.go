@@ -1,0 +1,43 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What can go wrong at a source. Everything else is ours, and internal.
+var (
+	// ErrUnknown: there is no such username or channel.
+	ErrUnknown = errors.New("no such channel")
+	// ErrPrivate: the channel exists, this account cannot read it.
+	ErrPrivate = errors.New("channel is private")
+	// ErrNoAccount: nobody is logged in, or no account is able to read now.
+	ErrNoAccount = errors.New("no account is logged in")
+	// ErrSession: the account's session is gone (revoked, expired, banned); log in again.
+	ErrSession = errors.New("the account's session is gone")
+	// ErrUnreachable: Telegram does not answer.
+	ErrUnreachable = errors.New("telegram cannot be reached")
+	// ErrNotMember: known only by id, and no account of ours is a member, so there is no access hash.
+	ErrNotMember = errors.New("channel is known to no account")
+	// ErrStoreDown: Postgres does not answer.
+	ErrStoreDown = errors.New("the post store cannot be reached")
+)
+
+// FloodError is Telegram's demand to wait, longer than is waited inline.
+type FloodError struct {
+	Account AccountID
+	Method  string // MTProto method, e.g. "messages.getHistory"
+	Wait    time.Duration
+}
+
+// Error names the method and the wait.
+func (e *FloodError) Error() string {
+	return fmt.Sprintf("telegram asks to wait %s with %s", e.Wait, e.Method)
+}
+
+// RefError is a malformed reference.
+type RefError struct{ Ref, Problem string }
+
+// Error says what is wrong with the reference.
+func (e *RefError) Error() string { return fmt.Sprintf("%q: %s", e.Ref, e.Problem) }
