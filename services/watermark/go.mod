@@ -1,6 +1,6 @@
 module github.com/tidemark/tidemark/services/watermark
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/tidemark/tidemark/gen v0.0.0

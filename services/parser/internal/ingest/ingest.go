@@ -54,6 +54,8 @@ const (
 type Page struct {
 	// Posts in ascending order of id; service messages and empty ones are not among them.
 	Posts []Post
+	// Unreadable are messages within the range that our TL layer cannot decode; they are kept as raw bytes and count as covered.
+	Unreadable []Unreadable
 	// Covered is what the answer proves within the range asked; the zero Range when it proves nothing.
 	Covered Range
 	// Messages counts what was answered within the range, service messages included.
@@ -62,6 +64,13 @@ type Page struct {
 	Oldest, Newest time.Time
 	// Top is the highest message id seen in the answer, even beyond the range.
 	Top MessageID
+}
+
+// Unreadable is a message that could not be decoded or mapped.
+type Unreadable struct {
+	Message MessageID
+	Raw     []byte // what we have of it, from its own start on; may be cut
+	Problem string // what failed, without any content
 }
 
 // Source reads Telegram. Its errors are this package's: ErrPrivate, ErrUnknown, *FloodError, ErrNoAccount, ErrUnreachable, ...
@@ -76,8 +85,8 @@ type Source interface {
 
 // Store keeps posts. Saving a page again stores and emits nothing.
 type Store interface {
-	// SavePage stores what is new or changed, with one outbox row per new revision, in one transaction.
-	SavePage(ctx context.Context, channel ChannelID, posts []Post, now time.Time) (Saved, error)
+	// SavePage stores what is new or changed, with one outbox row per new revision, and what is unreadable, in one transaction.
+	SavePage(ctx context.Context, channel ChannelID, page Page, now time.Time) (Saved, error)
 }
 
 // Saved counts what a page brought.
