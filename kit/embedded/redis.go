@@ -1,0 +1,68 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// Redis starts a private server on dir/redis, or one in process where the machine has no redis-server.
+func Redis(ctx context.Context, dir string, log *slog.Logger) (*Process, error) {
+	began := time.Now()
+	bin, err := exec.LookPath("redis-server")
+	if err != nil {
+		return inProcessRedis(log)
+	}
+	data, err := filepath.Abs(filepath.Join(dir, "redis"))
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := localRedis(ctx, bin, data, port)
+	if err != nil {
+		return nil, fmt.Errorf("private Redis: %w", err)
+	}
+	logStarted(log, "redis", p, began)
+	return p, nil
+}
+
+func localRedis(ctx context.Context, bin, data string, port int) (*Process, error) {
+	c, err := start(exec.Command(bin, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", data, "--appendonly", "yes", "--save", "", "--daemonize", "no"), nil)
+	if err != nil {
+		return nil, err
+	}
+	address := "127.0.0.1:" + strconv.Itoa(port)
+	client := redis.NewClient(&redis.Options{Addr: address, MaxRetries: -1})
+	defer func() { _ = client.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := c.await(ctx, func(ctx context.Context) error { return client.Ping(ctx).Err() }); err != nil {
+		return nil, err
+	}
+	return &Process{URL: "redis://" + address + "/0", Kind: "local binary", stop: func() error { return c.stop(syscall.SIGTERM) }}, nil
+}
+
+func inProcessRedis(log *slog.Logger) (*Process, error) {
+	m := miniredis.NewMiniRedis()
+	if err := m.Start(); err != nil {
+		return nil, errors.Join(errors.New("private Redis in process"), err)
+	}
+	log.Warn("no redis-server on this machine: Redis runs in process and forgets at stop")
+	return &Process{URL: "redis://" + m.Addr() + "/0", Kind: "in process", stop: func() error { m.Close(); return nil }}, nil
+}

@@ -1,0 +1,57 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Unknown complains about every variable of environ ("NAME=value") that begins with prefix + "_" and is not known, all at once,
+// each with the nearest known name. Values are never part of the complaint.
+func Unknown(prefix string, known, environ []string) error {
+	var complaints []error
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) {
+			continue
+		}
+		hint := ""
+		if near := nearest(name, known); near != "" {
+			hint = fmt.Sprintf(", did you mean %s?", near)
+		}
+		complaints = append(complaints, fmt.Errorf("unknown environment variable %s%s", name, hint))
+	}
+	return errors.Join(complaints...)
+}
+
+// nearest is the known name within a third of the length in edits, or "".
+func nearest(name string, known []string) string {
+	best, bestDistance := "", len(name)/3+1
+	for _, k := range known {
+		if d := distance(name, k); d < bestDistance {
+			best, bestDistance = k, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's, in one row.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

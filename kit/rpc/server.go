@@ -1,0 +1,41 @@
+// Package rpc is how services here speak gRPC: one server, one way to dial, one error vocabulary, one rule for instants.
+//
+// What a handler returns crosses the wire only as a status made by Error; anything else becomes INTERNAL with a fixed text and
+// is logged once, here, at the boundary.
+package rpc
+
+import (
+	"log/slog"
+	"time"
+
+	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+)
+
+// MaxMessage bounds a request, in bytes. An answer may be larger: a page of a thousand posts is.
+const MaxMessage = 4 << 20
+
+// ServerOptions are what a server needs from its process.
+type ServerOptions struct {
+	Log      *slog.Logger
+	Registry prometheus.Registerer
+}
+
+// NewServer makes a gRPC server with our interceptors; it serves nothing yet.
+func NewServer(o ServerOptions) *grpc.Server {
+	metrics := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram())
+	o.Registry.MustRegister(metrics)
+	b := boundary{o.Log}
+	return grpc.NewServer(
+		grpc.StatsHandler(otelgrpc.NewServerHandler()),
+		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), b.unary, deadline, instants),
+		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), b.stream, streamInstants),
+		grpc.MaxRecvMsgSize(MaxMessage),
+		grpc.MaxConcurrentStreams(1000),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+	)
+}

@@ -1,0 +1,163 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/grpc"
+	grpchealth "google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+const (
+	// pollEvery is how fresh health is.
+	pollEvery = time.Second
+	// pollWithin bounds one question to a service.
+	pollWithin = 3 * time.Second
+	serving    = "SERVING"
+	notServing = "NOT_SERVING"
+)
+
+// state is one service's health as /health shows it.
+type state struct {
+	Status string `json:"status"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// health reports progress, not that a process exists: it asks each service's Ready.
+type health struct {
+	options  Options
+	services []Service
+	grpc     *grpchealth.Server
+	names    map[string][]string // gRPC service names by our service's name
+
+	mu     sync.Mutex
+	states map[string]state
+	down   bool
+}
+
+func newHealth(o Options, services []Service) *health {
+	h := &health{options: o, services: services, grpc: grpchealth.NewServer(), names: map[string][]string{}, states: map[string]state{}}
+	h.grpc.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	for _, s := range services {
+		h.states[s.Name()] = state{notServing, "starting"}
+	}
+	return h
+}
+
+// know maps each gRPC service to ours: found by registering them on a recorder of their own.
+func (h *health) know() {
+	for _, s := range h.services {
+		var r recorder
+		s.Register(&r)
+		h.names[s.Name()] = append(r.names, s.Name())
+		for _, name := range h.names[s.Name()] {
+			h.grpc.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+		}
+	}
+}
+
+type recorder struct{ names []string }
+
+func (r *recorder) RegisterService(d *grpc.ServiceDesc, _ any) {
+	r.names = append(r.names, d.ServiceName)
+}
+
+func (h *health) poll(ctx context.Context) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		h.ask(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (h *health) ask(ctx context.Context) {
+	var asked sync.WaitGroup
+	for _, s := range h.services {
+		asked.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, pollWithin)
+			defer cancel()
+			h.set(s.Name(), s.Ready(ctx))
+		})
+	}
+	asked.Wait()
+}
+
+func (h *health) set(name string, problem error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.down {
+		return
+	}
+	now := state{Status: serving}
+	if problem != nil {
+		now = state{notServing, problem.Error()}
+	}
+	if before := h.states[name]; before != now {
+		h.options.Log.Info("health", "service", name, "status", now.Status, "reason", now.Reason)
+	}
+	h.states[name] = now
+	for _, n := range h.names[name] {
+		h.grpc.SetServingStatus(n, grpcStatus(now.Status))
+	}
+	h.grpc.SetServingStatus("", grpcStatus(h.overall()))
+}
+
+func (h *health) overall() string {
+	for _, s := range h.states {
+		if s.Status != serving {
+			return notServing
+		}
+	}
+	return serving
+}
+
+func grpcStatus(s string) grpc_health_v1.HealthCheckResponse_ServingStatus {
+	if s == serving {
+		return grpc_health_v1.HealthCheckResponse_SERVING
+	}
+	return grpc_health_v1.HealthCheckResponse_NOT_SERVING
+}
+
+// stopping turns everything not ready, for good.
+func (h *health) stopping() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.down = true
+	for name := range h.states {
+		h.states[name] = state{notServing, "stopping"}
+	}
+	h.grpc.Shutdown()
+}
+
+func (h *health) mux() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(h.options.Registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /health", h.serve)
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("alive\n")) })
+	for pattern, handler := range h.options.Mount {
+		mux.Handle(pattern, handler)
+	}
+	return mux
+}
+
+func (h *health) serve(w http.ResponseWriter, _ *http.Request) {
+	h.mu.Lock()
+	overall, states := h.overall(), maps.Clone(h.states)
+	h.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	if overall != serving {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": overall, "version": h.options.Version, "services": states})
+}
