@@ -137,26 +137,40 @@ func letThrough(dir string) error {
 	}
 }
 
+// initdb makes the cluster aside and moves it into place when it is whole, so that being killed leaves nothing half made.
 func (s server) initdb(ctx context.Context) error {
-	password := rand.Text()
-	if err := os.WriteFile(s.passwordFile(), []byte(password), 0o600); err != nil {
-		return fmt.Errorf("keep the password: %w", err)
+	aside := s.data + ".new"
+	if err := s.initdbIn(ctx, aside); err != nil {
+		return fmt.Errorf("initdb in %s: %w", aside, err)
 	}
-	init := func(locale string) ([]byte, error) {
-		cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), "-D", s.data, "-U", superuser, "-E", "UTF8", "--locale="+locale,
-			"--auth=scram-sha-256", "--pwfile=/dev/stdin", "--no-sync")
-		cmd.Stdin = strings.NewReader(password + "\n")
-		cmd.Dir = s.data
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
-		return cmd.CombinedOutput()
-	}
-	if _, err := init("C.UTF-8"); err == nil {
-		return nil
-	}
-	if out, err := init("C"); err != nil {
-		return fmt.Errorf("initdb in %s: %w: %s", s.data, err, out)
+	if err := errors.Join(os.Remove(s.data), os.Rename(aside, s.data)); err != nil {
+		return fmt.Errorf("move the new cluster into place: %w", err)
 	}
 	return nil
+}
+
+func (s server) initdbIn(ctx context.Context, dir string) error {
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700), os.WriteFile(s.passwordFile(), []byte(rand.Text()), 0o600)); err != nil {
+		return err
+	}
+	if s.as != nil {
+		if err := errors.Join(os.Chown(dir, int(s.as.Uid), int(s.as.Gid)), os.Chown(s.passwordFile(), int(s.as.Uid), int(s.as.Gid))); err != nil {
+			return err
+		}
+	}
+	var failures error
+	for _, locale := range []string{"C.UTF-8", "C"} {
+		cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), "-D", dir, "-U", superuser, "-E", "UTF8", "--locale="+locale,
+			"--auth=scram-sha-256", "--pwfile="+s.passwordFile(), "--no-sync")
+		cmd.Dir = dir
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		failures = errors.Join(failures, fmt.Errorf("%w: %s", err, out))
+	}
+	return failures
 }
 
 // stopLeftover ends a server that a killed parent may have left on this directory, so that we do not run two.

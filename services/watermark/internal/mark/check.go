@@ -1,0 +1,101 @@
+package mark
+
+import (
+	"fmt"
+	"time"
+)
+
+// Check tells what became of asking about a channel. It moves CheckedAt and the state, never coverage.
+type Check struct {
+	Key
+	State  State
+	Reason string // required when Blocked, empty otherwise
+	Top    int64  // 0: not said
+	At     time.Time
+}
+
+// Validate refuses a check that says nothing, or two things.
+func (c Check) Validate() error {
+	if err := c.Key.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.State != Active && c.State != Idle && c.State != Blocked:
+		return &FieldError{"state", "must be ACTIVE, IDLE or BLOCKED"}
+	case c.State == Blocked && c.Reason == "":
+		return &FieldError{"blocked_reason", "is required with BLOCKED"}
+	case c.State != Blocked && c.Reason != "":
+		return &FieldError{"blocked_reason", "goes with BLOCKED only"}
+	case len(c.Reason) > 64:
+		return &FieldError{"blocked_reason", "is longer than 64 characters"}
+	case c.At.IsZero():
+		return &FieldError{"checked_at", "is required"}
+	case c.Top < 0 || c.Top > MaxID:
+		return &FieldError{"top_id", fmt.Sprintf("%d is out of range", c.Top)}
+	}
+	return nil
+}
+
+// Check is the rule of heartbeats. An older check than the last changes nothing. Nothing new is only said of a mark that covers
+// its top: otherwise something known still waits, and the mark is Active.
+func (m Mark) Check(c Check) Mark {
+	if m.Version != 0 && !c.At.After(m.CheckedAt) {
+		return m
+	}
+	next := m.orNew(c.Key)
+	next.CheckedAt, next.State, next.Reason = c.At, c.State, c.Reason
+	next.Top = max(next.Top, c.Top)
+	if next.State == Idle && next.Top > next.Coverage.Head() {
+		next.State = Active
+	}
+	return next.settled(m)
+}
+
+// Rewind takes coverage back, so that it is done again.
+type Rewind struct {
+	Key
+	Ranges  []Range // empty: all
+	Reason  string  // for the audit, 1 to 500 characters
+	Version int64   // the version that was read, required
+}
+
+// Validate refuses a rewind without a reason or done blindly.
+func (r Rewind) Validate() error {
+	if err := r.Key.Validate(); err != nil {
+		return err
+	}
+	switch n := len([]rune(r.Reason)); {
+	case n == 0:
+		return &FieldError{"reason", "is required: it goes into the audit"}
+	case n > 500:
+		return &FieldError{"reason", "is longer than 500 characters"}
+	case r.Version <= 0:
+		return &FieldError{"etag", "is required: read the watermark first"}
+	}
+	for i, x := range r.Ranges {
+		if err := x.validate(fmt.Sprintf("ranges[%d]", i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Rewind is the rule of moving back: a new generation, so that runs planned before it are refused. Taking all back also forgets the floor.
+func (m Mark) Rewind(r Rewind) (Mark, error) {
+	switch {
+	case m.Version == 0:
+		return m, ErrUnknown
+	case m.Version != r.Version:
+		return m, ErrEtag
+	}
+	next := m
+	if len(r.Ranges) == 0 {
+		next.Coverage, next.Floor, next.HeadAt = Coverage{}, 0, time.Time{}
+	} else {
+		next.Coverage = next.Coverage.Remove(r.Ranges...)
+	}
+	next.Generation++
+	next.Version++
+	next.State, next.Reason = Active, ""
+	return next, nil
+}
