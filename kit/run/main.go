@@ -56,12 +56,12 @@ func Run(ctx context.Context, name, description string, cli any, args, environ [
 }
 
 func parse(parser *kong.Kong, name string, args, environ []string) (*kong.Context, error) {
+	if err := env.Unknown(prefix(name), variables(parser.Model.Node), environ); err != nil {
+		return nil, UsageError{err}
+	}
 	command, err := parser.Parse(args)
 	if err != nil {
 		return nil, UsageError{fmt.Errorf("%w (see %s --help)", err, name)}
-	}
-	if err := env.Unknown(prefix(name), variables(parser.Model.Node), environ); err != nil {
-		return nil, UsageError{err}
 	}
 	return command, nil
 }

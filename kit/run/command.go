@@ -1,0 +1,44 @@
+package run
+
+import (
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemark/tidemark/kit/telemetry"
+)
+
+// Process are the flags that every serving command has.
+type Process struct {
+	LogFormat string `help:"text or json." default:"text" enum:"text,json"`
+	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+}
+
+// Telemetry makes the process's logger, on standard error, and its registry.
+func (p Process) Telemetry() (*slog.Logger, *prometheus.Registry, error) {
+	log, err := telemetry.Logger(os.Stderr, p.LogFormat, p.LogLevel)
+	return log, telemetry.Registry(Version()), err
+}
+
+// Version is this build's, as the Go toolchain stamped it.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	if revision == "" {
+		return info.Main.Version
+	}
+	return revision + dirty
+}

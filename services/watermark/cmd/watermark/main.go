@@ -1,0 +1,52 @@
+// Command watermark serves tidemark.watermark.v1.
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/tidemark/tidemark/kit/run"
+	"github.com/tidemark/tidemark/services/watermark"
+)
+
+func main() {
+	run.Main("watermark", "Knows, per channel and pipeline stage, exactly what is done.", &struct {
+		Serve   serve   `cmd:"" help:"Serve gRPC, health and metrics."`
+		Migrate migrate `cmd:"" help:"Bring the database schema up to this program, then end."`
+		Config  config  `cmd:"" help:"Print the effective configuration, secrets hidden."`
+	}{})
+}
+
+type serve struct {
+	watermark.Config
+	run.Process
+	GRPCAddr string `name:"grpc-addr" help:"Serve gRPC here." default:"127.0.0.1:8030"`
+	HTTPAddr string `name:"http-addr" help:"Serve /health, /livez and /metrics here." default:"127.0.0.1:8031"`
+}
+
+// Run serves until told to stop.
+func (c *serve) Run(ctx context.Context) error {
+	log, registry, err := c.Telemetry()
+	if err != nil {
+		return err
+	}
+	s, err := watermark.Open(ctx, c.Config, watermark.Deps{Log: log, Registry: registry, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version()}, s)
+}
+
+type migrate struct{ watermark.Config }
+
+// Run migrates.
+func (c *migrate) Run(ctx context.Context) error { return watermark.Migrate(ctx, c.DatabaseURL) }
+
+type config struct{ watermark.Config }
+
+// Run prints.
+func (c *config) Run(w io.Writer) error {
+	run.PrintConfig(w, c.Config)
+	return nil
+}

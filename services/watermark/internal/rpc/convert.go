@@ -1,0 +1,142 @@
+package rpc
+
+import (
+	"fmt"
+	"strconv"
+
+	typev1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
+	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
+	"github.com/tidemark/tidemark/kit/rpc"
+	"github.com/tidemark/tidemark/services/watermark/internal/mark"
+)
+
+const (
+	// maxBatch bounds marks per call.
+	maxBatch = 1000
+	// maxRanges bounds ranges per advance.
+	maxRanges = 1000
+	// maxHoles bounds holes per answer.
+	maxHoles = 10_000
+	// supergroupPrefix is what the Bot API and many clients put before a channel's id: -100<id>.
+	supergroupPrefix = -1_000_000_000_000
+)
+
+// toKey accepts -100... forms and gives an empty stage its meaning.
+func toKey(channel int64, stage string) mark.Key {
+	if channel < supergroupPrefix {
+		channel = supergroupPrefix - channel
+	}
+	k := mark.Key{Channel: mark.ChannelID(channel), Stage: mark.Stage(stage)}
+	if stage == "" {
+		k.Stage = mark.Parse
+	}
+	return k
+}
+
+func toRanges(field string, in []*typev1.IdRange) ([]mark.Range, error) {
+	if len(in) > maxRanges {
+		return nil, &mark.FieldError{Field: field, Problem: fmt.Sprintf("%d ranges, at most %d go into one call", len(in), maxRanges)}
+	}
+	out := make([]mark.Range, len(in))
+	for i, r := range in {
+		out[i] = mark.Range{First: r.GetFirst(), Last: r.GetLast()}
+	}
+	return out, nil
+}
+
+func fromRanges(in []mark.Range) []*typev1.IdRange {
+	out := make([]*typev1.IdRange, len(in))
+	for i, r := range in {
+		out[i] = &typev1.IdRange{First: r.First, Last: r.Last}
+	}
+	return out
+}
+
+func toStep(r *watermarkv1.AdvanceWatermarkRequest) (mark.Step, error) {
+	s := mark.Step{
+		Key: toKey(r.GetChannelId(), r.GetStage()), RunToken: r.GetRunToken(), Generation: r.GetGeneration(),
+		Floor: r.GetFloorId(), Top: r.GetTopId(), HeadAt: rpc.Time(r.GetHeadAt()),
+	}
+	var err error
+	if s.Covered, err = toRanges("covered", r.GetCovered()); err != nil {
+		return s, err
+	}
+	if s.Version, err = toVersion(r.GetEtag()); err != nil {
+		return s, err
+	}
+	return s, s.Validate()
+}
+
+func toCheck(r *watermarkv1.Check) (mark.Check, error) {
+	c := mark.Check{
+		Key: toKey(r.GetChannelId(), r.GetStage()), State: states[r.GetState()], Reason: r.GetBlockedReason(), Top: r.GetTopId(), At: rpc.Time(r.GetCheckedAt()),
+	}
+	return c, c.Validate()
+}
+
+func toRewind(r *watermarkv1.RewindWatermarkRequest) (mark.Rewind, error) {
+	w := mark.Rewind{Key: toKey(r.GetChannelId(), r.GetStage()), Reason: r.GetReason()}
+	var err error
+	if w.Ranges, err = toRanges("ranges", r.GetRanges()); err != nil {
+		return w, err
+	}
+	if w.Version, err = toVersion(r.GetEtag()); err != nil {
+		return w, err
+	}
+	return w, w.Validate()
+}
+
+// An etag is the version in base 36: opaque enough that nobody counts with it.
+func toEtag(version int64) string { return strconv.FormatInt(version, 36) }
+
+func toVersion(etag string) (int64, error) {
+	if etag == "" {
+		return 0, nil
+	}
+	v, err := strconv.ParseInt(etag, 36, 64)
+	if err != nil || v <= 0 {
+		return 0, &mark.FieldError{Field: "etag", Problem: "is none that this service gave: read the watermark and pass its etag back"}
+	}
+	return v, nil
+}
+
+var states = map[watermarkv1.WatermarkState]mark.State{
+	watermarkv1.WatermarkState_WATERMARK_STATE_ACTIVE:  mark.Active,
+	watermarkv1.WatermarkState_WATERMARK_STATE_IDLE:    mark.Idle,
+	watermarkv1.WatermarkState_WATERMARK_STATE_BLOCKED: mark.Blocked,
+}
+
+func fromState(s mark.State) watermarkv1.WatermarkState {
+	for wire, core := range states {
+		if core == s {
+			return wire
+		}
+	}
+	return watermarkv1.WatermarkState_WATERMARK_STATE_UNSPECIFIED
+}
+
+func fromMark(m mark.Mark) *watermarkv1.Watermark {
+	return &watermarkv1.Watermark{
+		ChannelId: int64(m.Channel), Stage: string(m.Stage), State: fromState(m.State), BlockedReason: m.Reason,
+		HeadId: m.Coverage.Head(), ContiguousId: m.Coverage.Contiguous(m.Bottom()), FloorId: m.Floor, TopId: m.Top, MissingCount: m.Missing(),
+		HeadAt: rpc.Stamp(m.HeadAt), CheckedAt: rpc.Stamp(m.CheckedAt), AdvancedAt: rpc.Stamp(m.AdvancedAt),
+		RunToken: m.RunToken, Generation: m.Generation, Etag: toEtag(m.Version),
+	}
+}
+
+func fromCoverage(c mark.Coverage) *watermarkv1.Coverage {
+	return &watermarkv1.Coverage{Ranges: fromRanges(c.Ranges())}
+}
+
+func fromHoles(m mark.Mark) []*watermarkv1.Hole {
+	cause := watermarkv1.HoleCause_HOLE_CAUSE_PENDING
+	if m.State == mark.Blocked {
+		cause = watermarkv1.HoleCause_HOLE_CAUSE_BLOCKED
+	}
+	ranges := fromRanges(m.Holes())
+	holes := make([]*watermarkv1.Hole, min(len(ranges), maxHoles))
+	for i := range holes {
+		holes[i] = &watermarkv1.Hole{Range: ranges[i], Cause: cause}
+	}
+	return holes
+}

@@ -1,0 +1,279 @@
+// Package rpc is the wire of the watermark service: convert in, call the core's store, convert out.
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
+	"github.com/tidemark/tidemark/kit/rpc"
+	"github.com/tidemark/tidemark/services/watermark/internal/cache"
+	"github.com/tidemark/tidemark/services/watermark/internal/mark"
+	"google.golang.org/grpc/status"
+)
+
+// Server serves WatermarkService.
+type Server struct {
+	watermarkv1.UnimplementedWatermarkServiceServer
+	store   mark.Store
+	cache   *cache.Cache // nil: none
+	now     func() time.Time
+	metrics Metrics
+}
+
+// NewServer makes a server on a store; the cache may be nil.
+func NewServer(store mark.Store, c *cache.Cache, now func() time.Time, m Metrics) *Server {
+	return &Server{store: store, cache: c, now: now, metrics: m}
+}
+
+// GetWatermark answers one mark.
+func (s *Server) GetWatermark(ctx context.Context, r *watermarkv1.GetWatermarkRequest) (*watermarkv1.GetWatermarkResponse, error) {
+	k := toKey(r.GetChannelId(), r.GetStage())
+	marks, err := s.read(ctx, []mark.Key{k})
+	if err == nil && len(marks) == 0 {
+		err = mark.ErrUnknown
+	}
+	if err != nil {
+		return nil, toStatus(err, k)
+	}
+	return &watermarkv1.GetWatermarkResponse{Watermark: marks[0]}, nil
+}
+
+// BatchGetWatermarks answers the marks that exist. With coverage it asks Postgres: a planner wants the truth, not a moment ago.
+func (s *Server) BatchGetWatermarks(ctx context.Context, r *watermarkv1.BatchGetWatermarksRequest) (*watermarkv1.BatchGetWatermarksResponse, error) {
+	if len(r.GetChannelIds()) > maxBatch {
+		return nil, tooMany("channel_ids", len(r.GetChannelIds()))
+	}
+	keys := make([]mark.Key, len(r.GetChannelIds()))
+	for i, id := range r.GetChannelIds() {
+		keys[i] = toKey(id, r.GetStage())
+	}
+	if !r.GetWithCoverage() {
+		marks, err := s.read(ctx, keys)
+		return &watermarkv1.BatchGetWatermarksResponse{Watermarks: marks}, toStatus(err, mark.Key{})
+	}
+	marks, err := s.load(ctx, keys)
+	if err != nil {
+		return nil, toStatus(err, mark.Key{})
+	}
+	resp := &watermarkv1.BatchGetWatermarksResponse{}
+	for _, m := range marks {
+		resp.Watermarks = append(resp.Watermarks, fromMark(m))
+		resp.Coverages = append(resp.Coverages, fromCoverage(m.Coverage))
+	}
+	return resp, nil
+}
+
+// read answers marks in the order asked, from the cache where it knows them.
+func (s *Server) read(ctx context.Context, keys []mark.Key) ([]*watermarkv1.Watermark, error) {
+	for _, k := range keys {
+		if err := k.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	look := s.cache.Look(ctx, keys)
+	var unknown []mark.Key
+	for _, k := range keys {
+		if look.Known[k] == nil {
+			unknown = append(unknown, k)
+		}
+	}
+	if len(unknown) > 0 {
+		marks, err := s.store.Get(ctx, unknown)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range marks {
+			look.Known[m.Key] = fromMark(m)
+			look.Put(ctx, m.Key, look.Known[m.Key], m.Version)
+		}
+	}
+	var found []*watermarkv1.Watermark
+	for _, k := range keys {
+		if w := look.Known[k]; w != nil {
+			found = append(found, w)
+		}
+	}
+	return found, nil
+}
+
+// load answers marks from Postgres.
+func (s *Server) load(ctx context.Context, keys []mark.Key) ([]mark.Mark, error) {
+	for _, k := range keys {
+		if err := k.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	return s.store.Get(ctx, keys)
+}
+
+// ListWatermarks answers a page.
+func (s *Server) ListWatermarks(ctx context.Context, r *watermarkv1.ListWatermarksRequest) (*watermarkv1.ListWatermarksResponse, error) {
+	size, err := rpc.PageSize(r.GetPageSize())
+	if err != nil {
+		return nil, err
+	}
+	var after mark.Key
+	if err := rpc.ReadPageToken(r, &after); err != nil {
+		return nil, err
+	}
+	filter := mark.Filter{Stage: mark.Stage(r.GetStage()), State: states[r.GetState()], CheckedBefore: rpc.Time(r.GetCheckedBefore())}
+	marks, err := s.store.List(ctx, filter, after, size+1)
+	if err != nil {
+		return nil, toStatus(err, mark.Key{})
+	}
+	resp := &watermarkv1.ListWatermarksResponse{}
+	for _, m := range marks[:min(size, len(marks))] {
+		resp.Watermarks = append(resp.Watermarks, fromMark(m))
+	}
+	if len(marks) > size {
+		resp.NextPageToken = rpc.PageToken(r, marks[size-1].Key)
+	}
+	return resp, nil
+}
+
+// AdvanceWatermark moves one mark forward.
+func (s *Server) AdvanceWatermark(ctx context.Context, r *watermarkv1.AdvanceWatermarkRequest) (*watermarkv1.AdvanceWatermarkResponse, error) {
+	step, err := toStep(r)
+	if err != nil {
+		return nil, toStatus(err, step.Key)
+	}
+	results, err := s.advance(ctx, []mark.Step{step})
+	if err == nil {
+		err = results[0].Err
+	}
+	if err != nil {
+		return nil, toStatus(err, step.Key)
+	}
+	return &watermarkv1.AdvanceWatermarkResponse{Watermark: fromMark(results[0].Mark)}, nil
+}
+
+// BatchAdvanceWatermarks moves several, each by itself.
+func (s *Server) BatchAdvanceWatermarks(ctx context.Context, r *watermarkv1.BatchAdvanceWatermarksRequest) (*watermarkv1.BatchAdvanceWatermarksResponse, error) {
+	if len(r.GetRequests()) > maxBatch {
+		return nil, tooMany("requests", len(r.GetRequests()))
+	}
+	resp := &watermarkv1.BatchAdvanceWatermarksResponse{Results: make([]*watermarkv1.AdvanceResult, len(r.GetRequests()))}
+	var steps []mark.Step
+	var at []int
+	for i, one := range r.GetRequests() {
+		step, err := toStep(one)
+		if err != nil {
+			resp.Results[i] = refused(toStatus(err, step.Key))
+			continue
+		}
+		steps, at = append(steps, step), append(at, i)
+	}
+	results, err := s.advance(ctx, steps)
+	if err != nil {
+		return nil, toStatus(err, mark.Key{})
+	}
+	for j, result := range results {
+		resp.Results[at[j]] = fromResult(result)
+	}
+	return resp, nil
+}
+
+func (s *Server) advance(ctx context.Context, steps []mark.Step) ([]mark.Result, error) {
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	keys := make([]mark.Key, len(steps))
+	for i, step := range steps {
+		keys[i] = step.Key
+	}
+	write := s.cache.Writing(ctx, keys)
+	defer write.End(ctx)
+	results, err := s.store.Advance(ctx, steps, s.now())
+	for _, result := range results {
+		s.metrics.advanced(result.Err)
+		if result.Mark.Version > 0 {
+			write.Is(result.Mark.Key, fromMark(result.Mark), result.Mark.Version)
+		}
+	}
+	return results, err
+}
+
+// ReportChecks records heartbeats.
+func (s *Server) ReportChecks(ctx context.Context, r *watermarkv1.ReportChecksRequest) (*watermarkv1.ReportChecksResponse, error) {
+	if len(r.GetChecks()) > maxBatch {
+		return nil, tooMany("checks", len(r.GetChecks()))
+	}
+	checks, keys := make([]mark.Check, len(r.GetChecks())), make([]mark.Key, len(r.GetChecks()))
+	for i, one := range r.GetChecks() {
+		var err error
+		if checks[i], err = toCheck(one); err != nil {
+			return nil, toStatus(inList("checks", i, err), checks[i].Key)
+		}
+		keys[i] = checks[i].Key
+	}
+	if len(checks) == 0 {
+		return &watermarkv1.ReportChecksResponse{}, nil
+	}
+	write := s.cache.Writing(ctx, keys)
+	defer write.End(ctx)
+	if err := s.store.Check(ctx, checks); err != nil {
+		return nil, toStatus(err, mark.Key{})
+	}
+	s.metrics.checked(checks)
+	return &watermarkv1.ReportChecksResponse{}, nil
+}
+
+// GetCoverage answers ranges, holes and completeness, from Postgres.
+func (s *Server) GetCoverage(ctx context.Context, r *watermarkv1.GetCoverageRequest) (*watermarkv1.GetCoverageResponse, error) {
+	k := toKey(r.GetChannelId(), r.GetStage())
+	marks, err := s.load(ctx, []mark.Key{k})
+	if err == nil && len(marks) == 0 {
+		err = mark.ErrUnknown
+	}
+	if err != nil {
+		return nil, toStatus(err, k)
+	}
+	m := marks[0]
+	return &watermarkv1.GetCoverageResponse{
+		Watermark: fromMark(m), Coverage: fromCoverage(m.Coverage), Holes: fromHoles(m), CoveredCount: m.Covered(), ExpectedCount: m.Expected(),
+	}, nil
+}
+
+// RewindWatermark takes coverage back.
+func (s *Server) RewindWatermark(ctx context.Context, r *watermarkv1.RewindWatermarkRequest) (*watermarkv1.RewindWatermarkResponse, error) {
+	rewind, err := toRewind(r)
+	if err != nil {
+		return nil, toStatus(err, rewind.Key)
+	}
+	write := s.cache.Writing(ctx, []mark.Key{rewind.Key})
+	defer write.End(ctx)
+	m, err := s.store.Rewind(ctx, rewind, s.now())
+	if err != nil {
+		return nil, toStatus(err, rewind.Key)
+	}
+	write.Is(m.Key, fromMark(m), m.Version)
+	return &watermarkv1.RewindWatermarkResponse{Watermark: fromMark(m)}, nil
+}
+
+func fromResult(r mark.Result) *watermarkv1.AdvanceResult {
+	if r.Err != nil {
+		return refused(toStatus(r.Err, r.Mark.Key))
+	}
+	return &watermarkv1.AdvanceResult{Outcome: &watermarkv1.AdvanceResult_Watermark{Watermark: fromMark(r.Mark)}}
+}
+
+func refused(err error) *watermarkv1.AdvanceResult {
+	s := status.Convert(err)
+	return &watermarkv1.AdvanceResult{Outcome: &watermarkv1.AdvanceResult_Error{Error: &watermarkv1.AdvanceError{
+		Code: int32(s.Code()), Reason: rpc.Reason(err), Message: s.Message(),
+	}}}
+}
+
+func tooMany(field string, n int) error {
+	return rpc.InvalidField(field, fmt.Sprintf("%d of them, at most %d go into one call", n, maxBatch))
+}
+
+// inList says which of a list a field error is about.
+func inList(list string, i int, err error) error {
+	if field, ok := err.(*mark.FieldError); ok { //nolint:errorlint // made just before, never wrapped
+		return &mark.FieldError{Field: fmt.Sprintf("%s[%d].%s", list, i, field.Field), Problem: field.Problem}
+	}
+	return err
+}
