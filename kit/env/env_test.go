@@ -20,11 +20,15 @@ func TestASecretIsNeverPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, printed := range []string{
-		fmt.Sprint(cfg), fmt.Sprintf("%v %+v %#v %s %q", cfg, cfg, cfg, cfg.Password, cfg.Password), log.String(), string(asJSON),
+		fmt.Sprint(cfg), fmt.Sprintf("%v %+v %#v %s %q", cfg, cfg, cfg, cfg.Password, cfg.Password),
+		fmt.Sprintf("%d %x %t", cfg.Password, cfg.Password, cfg.Password), fmt.Sprint(&cfg, []Secret{value}, map[string]Secret{"a": value}), log.String(), string(asJSON),
 	} {
 		if strings.Contains(printed, value) || !strings.Contains(printed, hidden) {
 			t.Errorf("got %s, want the value hidden", printed)
 		}
+	}
+	if got := fmt.Sprint(Secret("")); got != "" {
+		t.Errorf("got %q for a secret that is not set, want to see that", got)
 	}
 	if got := cfg.Password.Reveal(); got != value {
 		t.Errorf("got %q from Reveal, want the value", got)
@@ -42,12 +46,14 @@ func TestUnknown(t *testing.T) {
 		"other prefix":   {"TIDEMARKET=1", ""},
 		"typo":           {"TIDEMARK_API_IDD=secret", "unknown environment variable TIDEMARK_API_IDD, did you mean TIDEMARK_API_ID?"},
 		"nothing near":   {"TIDEMARK_COLOUR_OF_THE_SEA=1", "unknown environment variable TIDEMARK_COLOUR_OF_THE_SEA"},
+		"two at once":    {"TIDEMARK_A=1 TIDEMARK_B=2", "unknown environment variable TIDEMARK_A\nunknown environment variable TIDEMARK_B"},
+		"Kubernetes's":   {"TIDEMARK_SERVICE_HOST=10.0.0.1 TIDEMARK_SERVICE_PORT_GRPC=1 TIDEMARK_PORT=tcp://10.0.0.1:1 TIDEMARK_PORT_8030_TCP_ADDR=10.0.0.1", ""},
 		"another's name": {"PATH=/bin", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := ""
-			if err := Unknown("TIDEMARK", known, []string{tc.environ}); err != nil {
+			if err := Unknown("TIDEMARK", known, strings.Fields(tc.environ)); err != nil {
 				got = err.Error()
 			}
 			if got != tc.want {

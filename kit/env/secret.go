@@ -2,7 +2,11 @@
 // accident, and strictness about names, so that a typo stops the start and not the month.
 package env
 
-import "log/slog"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
 
 const hidden = "***"
 
@@ -20,8 +24,8 @@ func (s Secret) String() string {
 	return hidden
 }
 
-// GoString hides the value from %#v.
-func (s Secret) GoString() string { return `"` + s.String() + `"` }
+// Format hides the value from every verb of fmt, also from one that does not suit a string: fmt prints the operand then.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue hides the value from slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -3,17 +3,20 @@ package env
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // Unknown complains about every variable of environ ("NAME=value") that begins with prefix + "_" and is not known, all at once,
-// each with the nearest known name. Values are never part of the complaint.
+// each with the nearest known name. Values are never part of the complaint. What Kubernetes tells every pod about a service that is named
+// as our prefix is left alone: nobody typed it.
 func Unknown(prefix string, known, environ []string) error {
+	links := regexp.MustCompile("^" + regexp.QuoteMeta(prefix) + `_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$`)
 	var complaints []error
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) {
+		if !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || links.MatchString(name) {
 			continue
 		}
 		hint := ""
