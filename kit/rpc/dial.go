@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/test/bufconn"
@@ -14,6 +15,9 @@ import (
 
 // maxAnswer bounds what a client takes, in bytes.
 const maxAnswer = 64 << 20
+
+// maxReconnect is the longest wait before a lost service is tried again: it is back within seconds of its own return.
+const maxReconnect = 5 * time.Second
 
 // Dial connects lazily to a service in the clear, which is for loopback and private networks. It does not retry: whoever drives the work
 // does, in one place.
@@ -24,6 +28,12 @@ func Dial(target string, extra ...grpc.DialOption) (*grpc.ClientConn, error) {
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 		grpc.WithDisableServiceConfig(),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxReconnect},
+			MinConnectTimeout: maxReconnect,
+		}),
+		grpc.WithChainUnaryInterceptor(passRequestID),
+		grpc.WithChainStreamInterceptor(passRequestIDOfStream),
 	}, extra...)
 	return grpc.NewClient(target, opts...)
 }
@@ -43,3 +53,6 @@ func (l *Loopback) Dial() (*grpc.ClientConn, error) {
 		return l.listener.DialContext(ctx)
 	}))
 }
+
+// Close ends the network; a server that serves it ends with it.
+func (l *Loopback) Close() error { return l.listener.Close() }

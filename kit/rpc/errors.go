@@ -76,6 +76,16 @@ func WithField(field, description string) ErrorOption {
 	return withDetail(&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: description}}})
 }
 
+// WithPrecondition names what must be mended first: a kind ("ACCOUNT"), which one, and how.
+func WithPrecondition(kind, subject, description string) ErrorOption {
+	return withDetail(&errdetails.PreconditionFailure{Violations: []*errdetails.PreconditionFailure_Violation{{Type: kind, Subject: subject, Description: description}}})
+}
+
+// WithResource names the resource that the error is about.
+func WithResource(kind, name, description string) ErrorOption {
+	return withDetail(&errdetails.ResourceInfo{ResourceType: kind, ResourceName: name, Description: description})
+}
+
 func withDetail(m protoadapt.MessageV2) ErrorOption {
 	return func(p *errorParts) { p.details = append(p.details, protoadapt.MessageV1Of(m)) }
 }

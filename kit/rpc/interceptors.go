@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -36,40 +35,19 @@ func deadline(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grp
 	return handler(ctx, req)
 }
 
-// instants refuses zero and out-of-range Timestamps in any request.
-func instants(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if err := checkInstants(req.(proto.Message)); err != nil {
-		return nil, err
-	}
-	return handler(ctx, req)
-}
-
-func streamInstants(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	return handler(srv, checkedStream{stream})
-}
-
-type checkedStream struct{ grpc.ServerStream }
-
-func (s checkedStream) RecvMsg(m any) error {
-	if err := s.ServerStream.RecvMsg(m); err != nil {
-		return err
-	}
-	return checkInstants(m.(proto.Message))
-}
-
 // boundary logs a call once, turns what is no status into INTERNAL with a fixed text, and survives a panic.
 type boundary struct{ log *slog.Logger }
 
 func (b boundary) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
-	start := time.Now()
+	start, ctx := time.Now(), withRequestID(ctx)
 	defer func() { err = b.finish(ctx, info.FullMethod, start, err, recover()) }()
 	return handler(ctx, req)
 }
 
 func (b boundary) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
-	start := time.Now()
-	defer func() { err = b.finish(stream.Context(), info.FullMethod, start, err, recover()) }()
-	return handler(srv, stream)
+	start, ctx := time.Now(), withRequestID(stream.Context())
+	defer func() { err = b.finish(ctx, info.FullMethod, start, err, recover()) }()
+	return handler(srv, streamWith{stream, ctx})
 }
 
 func (b boundary) finish(ctx context.Context, method string, start time.Time, err error, panicked any) error {
@@ -85,7 +63,7 @@ func (b boundary) finish(ctx context.Context, method string, start time.Time, er
 		level = slog.LevelWarn
 	}
 	if b.log.Enabled(ctx, level) {
-		attrs := []any{"method", method, "code", status.Code(sent).String(), "took", time.Since(start)}
+		attrs := []any{"request", RequestID(ctx), "method", method, "code", status.Code(sent).String(), "took", time.Since(start)}
 		if err != nil {
 			attrs = append(attrs, "err", err.Error())
 		}
@@ -94,12 +72,12 @@ func (b boundary) finish(ctx context.Context, method string, start time.Time, er
 	return sent
 }
 
-// public is what may cross the wire: a status of ours, a cancelled call, or INTERNAL without any text of a driver.
+// public is what may cross the wire: a status that says something, a cancelled call, or INTERNAL without any text of a driver.
 func public(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if s, ok := statusOf(err); ok {
+	if s, ok := statusOf(err); ok && s.Code() != codes.Unknown && s.Code() != codes.OK {
 		return s.Err()
 	}
 	switch {
@@ -108,6 +86,6 @@ func public(ctx context.Context, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return Error(codes.DeadlineExceeded, "DEADLINE_EXCEEDED", "the call ran out of time; it is safe to repeat")
 	}
-	s, _ := statusOf(Error(codes.Internal, "INTERNAL", "internal error; the service's log has it"))
+	s, _ := statusOf(Error(codes.Internal, "INTERNAL", "internal error; see the service's log for request "+RequestID(ctx), WithMeta("request_id", RequestID(ctx))))
 	return s.Err()
 }

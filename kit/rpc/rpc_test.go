@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -45,7 +46,7 @@ func call(t *testing.T, ctx context.Context, handler func(context.Context) error
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+	_, err = grpc_health_v1.NewHealthClient(conn).Check(metadata.AppendToOutgoingContext(ctx, "x-request-id", "abc-1"), &grpc_health_v1.HealthCheckRequest{})
 	_ = conn.Close()
 	server.GracefulStop()
 	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
@@ -64,9 +65,10 @@ func TestWhatCrossesTheWire(t *testing.T) {
 		logged string
 	}{
 		"nothing":            {nil, codes.OK, "", "", ""},
-		"a driver's text":    {errors.New("pq: relation of hunter2"), codes.Internal, "INTERNAL", "internal error; the service's log has it", "hunter2"},
+		"a driver's text":    {errors.New("pq: relation of hunter2"), codes.Internal, "INTERNAL", "internal error; see the service's log for request abc-1", "hunter2"},
 		"ours, with a cause": {Error(codes.Unavailable, "STORE_UNREACHABLE", "come back", WithCause(errors.New("dial hunter2"))), codes.Unavailable, "STORE_UNREACHABLE", "come back", "hunter2"},
 		"ours, wrapped":      {wrap(Error(codes.NotFound, "X", "not here")), codes.NotFound, "X", "not here", ""},
+		"another's UNKNOWN":  {status.Error(codes.Unknown, "hunter2"), codes.Internal, "INTERNAL", "internal error; see the service's log for request abc-1", "hunter2"},
 		"a field":            {InvalidField("a.b", "is wrong"), codes.InvalidArgument, "INVALID_FIELD", "a.b: is wrong", ""},
 		"the deadline's":     {context.DeadlineExceeded, codes.DeadlineExceeded, "DEADLINE_EXCEEDED", "the call ran out of time; it is safe to repeat", ""},
 	} {
@@ -144,7 +146,7 @@ func TestInstants(t *testing.T) {
 				if tc.field != "" {
 					want = path
 				}
-				if got := Field(checkInstants(m)); got != want {
+				if got := Field(new(instants).check(m)); got != want {
 					t.Errorf("got complaint about %q, want %q", got, want)
 				}
 			}

@@ -20,19 +20,24 @@ const MaxMessage = 4 << 20
 
 // ServerOptions are what a server needs from its process.
 type ServerOptions struct {
-	Log      *slog.Logger
-	Registry prometheus.Registerer
+	Log      *slog.Logger          // nil: logs nothing
+	Registry prometheus.Registerer // nil: counts nothing
 }
 
 // NewServer makes a gRPC server with our interceptors; it serves nothing yet.
 func NewServer(o ServerOptions) *grpc.Server {
 	metrics := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram())
-	o.Registry.MustRegister(metrics)
-	b := boundary{o.Log}
+	if o.Registry != nil {
+		o.Registry.MustRegister(metrics)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	b, checked := boundary{o.Log}, &instants{}
 	return grpc.NewServer(
 		grpc.StatsHandler(otelgrpc.NewServerHandler()),
-		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), b.unary, deadline, instants),
-		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), b.stream, streamInstants),
+		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), b.unary, deadline, checked.unary),
+		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), b.stream, checked.stream),
 		grpc.MaxRecvMsgSize(MaxMessage),
 		grpc.MaxConcurrentStreams(1000),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
