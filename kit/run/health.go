@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"sync"
@@ -45,34 +46,40 @@ func newHealth(o Options, services []Service) *health {
 	h := &health{options: o, services: services, grpc: grpchealth.NewServer(), names: map[string][]string{}, states: map[string]state{}}
 	h.grpc.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	for _, s := range services {
-		h.states[s.Name()] = state{notServing, "starting"}
+		h.states[nameOf(s)] = state{notServing, "starting"}
+		h.learn(s, nameOf(s))
 	}
 	return h
 }
 
-// know maps each gRPC service to ours: found by registering them on a recorder of their own.
-func (h *health) know() {
-	for _, s := range h.services {
-		var r recorder
-		s.Register(&r)
-		h.names[s.Name()] = append(r.names, s.Name())
-		for _, name := range h.names[s.Name()] {
-			h.grpc.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_NOT_SERVING)
-		}
-	}
+// learn makes a name that a health check may ask for stand for a service of ours.
+func (h *health) learn(s Service, name string) {
+	h.names[nameOf(s)] = append(h.names[nameOf(s)], name)
+	h.grpc.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 }
 
-type recorder struct{ names []string }
-
-func (r *recorder) RegisterService(d *grpc.ServiceDesc, _ any) {
-	r.names = append(r.names, d.ServiceName)
+// registrar passes handlers on to the server and learns which gRPC services are s's.
+func (h *health) registrar(server grpc.ServiceRegistrar, s Service) grpc.ServiceRegistrar {
+	return registrar{server, func(name string) { h.learn(s, name) }}
 }
 
-func (h *health) poll(ctx context.Context) {
+type registrar struct {
+	grpc.ServiceRegistrar
+	learn func(name string)
+}
+
+// RegisterService notes the name.
+func (r registrar) RegisterService(d *grpc.ServiceDesc, impl any) {
+	r.learn(d.ServiceName)
+	r.ServiceRegistrar.RegisterService(d, impl)
+}
+
+// watch asks a service every second; one that hangs is not ready, and is not asked twice at once.
+func (h *health) watch(ctx context.Context, s Service) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		h.ask(ctx)
+		h.ask(ctx, s)
 		select {
 		case <-ctx.Done():
 			return
@@ -81,16 +88,22 @@ func (h *health) poll(ctx context.Context) {
 	}
 }
 
-func (h *health) ask(ctx context.Context) {
-	var asked sync.WaitGroup
-	for _, s := range h.services {
-		asked.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, pollWithin)
-			defer cancel()
-			h.set(s.Name(), s.Ready(ctx))
-		})
+func (h *health) ask(ctx context.Context, s Service) {
+	answer := make(chan error, 1)
+	bounded, cancel := context.WithTimeout(ctx, pollWithin)
+	defer cancel()
+	go func() { answer <- s.Ready(bounded) }()
+	select {
+	case problem := <-answer:
+		h.set(nameOf(s), problem)
+		return
+	case <-bounded.Done():
+		h.set(nameOf(s), fmt.Errorf("does not say within %s whether it is ready", pollWithin))
 	}
-	asked.Wait()
+	select {
+	case <-answer:
+	case <-ctx.Done():
+	}
 }
 
 func (h *health) set(name string, problem error) {
@@ -101,7 +114,7 @@ func (h *health) set(name string, problem error) {
 	}
 	now := state{Status: serving}
 	if problem != nil {
-		now = state{notServing, problem.Error()}
+		now = state{notServing, Line(problem)}
 	}
 	if before := h.states[name]; before != now {
 		h.options.Log.Info("health", "service", name, "status", now.Status, "reason", now.Reason)

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"syscall"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,15 +22,13 @@ import (
 	"github.com/tidemark/tidemark/kit/rpc"
 )
 
-// Service is what a process can run, alone or beside others.
+// Service is what a process can run, alone or beside others. One that has a Name() string is called by that; else by its Go package.
 type Service interface {
-	// Name is the service's short name: "watermark".
-	Name() string
 	// Register adds its handlers; called once, before Run.
 	Register(grpc.ServiceRegistrar)
 	// Run works until ctx ends, then returns nil. Returning earlier stops the process.
 	Run(ctx context.Context) error
-	// Ready is nil while it makes progress; else its text says to a person why not.
+	// Ready is nil while it makes progress; else its text says to a person why not. Asked every second.
 	Ready(ctx context.Context) error
 	// Close frees what Open took; called once, after Run.
 	Close()
@@ -36,21 +36,35 @@ type Service interface {
 
 // Options of a process.
 type Options struct {
-	GRPCAddr  string         // host:port
-	HTTPAddr  string         // host:port of /health, /livez and /metrics
-	Listeners []net.Listener // served besides GRPCAddr: a loopback
-	Log       *slog.Logger
-	Registry  *prometheus.Registry
-	Drain     time.Duration                 // between turning not ready and refusing calls, for load balancers
+	GRPCAddr  string                        // host:port; "" serves Listeners only
+	HTTPAddr  string                        // host:port of /health, /livez and /metrics; "" serves none
+	Listeners []net.Listener                // gRPC is served here, too: a loopback
+	Log       *slog.Logger                  // nil: logs nothing
+	Registry  *prometheus.Registry          // nil: a new one
+	Drain     time.Duration                 // between turning not ready and refusing calls, for load balancers; 0 for none
 	Grace     time.Duration                 // for calls under way to end; 0 means 3 s
 	Version   string                        // shown in /health
-	OnListen  func(grpcAddr, http net.Addr) // called once, when both ports are bound
-	Mount     map[string]http.Handler       // more for the HTTP port
+	OnListen  func(grpcAddr, http net.Addr) // called once, when both ports are bound; nil for one that is not served
+	Mount     map[string]http.Handler       // more for the HTTP port, by pattern
+}
+
+func (o Options) filled() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	if o.Grace == 0 {
+		o.Grace = 3 * time.Second
+	}
+	return o
 }
 
 // Serve runs services until ctx ends or one of them fails. It stops in this order: not ready, drain, refuse and finish calls (then cut them),
-// end the background loops, close in reverse. One death stops the house.
+// end the background loops, close in reverse. One death stops the house. It returns within Drain + Grace + 6 s whatever hangs.
 func Serve(ctx context.Context, o Options, services ...Service) error {
+	o = o.filled()
 	listeners, err := bind(ctx, o)
 	if err != nil {
 		closeAll(services)
@@ -59,64 +73,109 @@ func Serve(ctx context.Context, o Options, services ...Service) error {
 	server := rpc.NewServer(rpc.ServerOptions{Log: o.Log, Registry: o.Registry})
 	h := newHealth(o, services)
 	for _, s := range services {
-		s.Register(server)
+		s.Register(h.registrar(server, s))
 	}
-	h.know()
 	grpc_health_v1.RegisterHealthServer(server, h.grpc)
 	reflection.Register(server)
 	if o.OnListen != nil {
-		o.OnListen(listeners.grpc.Addr(), listeners.http.Addr())
+		o.OnListen(listeners.addresses())
 	}
-	return live(ctx, o, services, server, h, listeners)
+	l := &life{Options: o, services: services, server: server, health: h, admin: &http.Server{Handler: h.mux(), ReadHeaderTimeout: 5 * time.Second}}
+	return l.live(ctx, listeners)
 }
 
-func live(ctx context.Context, o Options, services []Service, server *grpc.Server, h *health, l bound) error {
+// life is one run of a process, from its first call to its last.
+type life struct {
+	Options
+	services []Service
+	server   *grpc.Server
+	health   *health
+	admin    *http.Server
+}
+
+func (l *life) live(ctx context.Context, b bound) error {
 	loops, endLoops := context.WithCancel(context.WithoutCancel(ctx))
 	defer endLoops()
 	house, alive := errgroup.WithContext(loops)
-	for _, s := range services {
-		house.Go(func() error { return ended(alive, s.Name(), s.Run(alive)) })
+	work := newRoll(l.services)
+	for _, s := range l.services {
+		house.Go(func() error { defer work.leave(s); return ended(alive, nameOf(s), s.Run(alive)) })
+		house.Go(func() error { l.health.watch(alive, s); return nil })
 	}
-	admin := &http.Server{Handler: h.mux(), ReadHeaderTimeout: 5 * time.Second}
-	house.Go(func() error { return ignore(admin.Serve(l.http), http.ErrServerClosed) })
-	for _, listener := range append([]net.Listener{l.grpc}, o.Listeners...) {
-		house.Go(func() error { return ignore(server.Serve(listener), grpc.ErrServerStopped) })
+	for _, listener := range l.listeners(b) {
+		house.Go(func() error { return ignore(l.server.Serve(listener), grpc.ErrServerStopped) })
 	}
-	house.Go(func() error { h.poll(alive); return nil })
-
+	if b.http != nil {
+		house.Go(func() error { return ignore(l.admin.Serve(b.http), http.ErrServerClosed) })
+	}
 	select {
 	case <-ctx.Done():
 	case <-alive.Done(): // somebody died
 	}
-	h.stopping()
-	wait(alive, o.Drain)
-	stopCalls(server, o.Grace)
+	l.health.stopping()
+	wait(alive, l.Drain)
+	l.stopCalls()
 	endLoops()
-	_ = admin.Close()
-	err := house.Wait()
-	closeAll(services)
-	return err
+	_ = l.admin.Close()
+	err := within(endWithin, house.Wait, func() error { return fmt.Errorf("%s did not end within %s of being told to", work, endWithin) })
+	return errors.Join(err, within(closeWithin, func() error { closeAll(l.services); return nil },
+		func() error { return fmt.Errorf("closing took longer than %s", closeWithin) }))
 }
+
+func (l *life) listeners(b bound) []net.Listener {
+	if b.grpc == nil {
+		return l.Listeners
+	}
+	return append([]net.Listener{b.grpc}, l.Listeners...)
+}
+
+const (
+	// cutWithin is for handlers to notice that their connection was cut.
+	cutWithin = time.Second
+	// endWithin is for background loops to end.
+	endWithin = 3 * time.Second
+	// closeWithin is for all services together to free what they hold.
+	closeWithin = 2 * time.Second
+)
 
 // ended says whose error it is; ending before being told to is one, too.
 func ended(alive context.Context, name string, err error) error {
-	if err == nil && alive.Err() == nil {
+	switch {
+	case alive.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
+		return nil
+	case err == nil:
 		err = errors.New("ended by itself")
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // stopCalls lets calls end within the grace and cuts the rest.
-func stopCalls(server *grpc.Server, grace time.Duration) {
-	if grace == 0 {
-		grace = 3 * time.Second
+func (l *life) stopCalls() {
+	done := make(chan struct{})
+	go func() { l.server.GracefulStop(); close(done) }()
+	select {
+	case <-done:
+		return
+	case <-time.After(l.Grace):
 	}
-	cut := time.AfterFunc(grace, server.Stop)
-	defer cut.Stop()
-	server.GracefulStop()
+	l.Log.Warn("calls were cut: they did not end in time", "grace", l.Grace)
+	l.server.Stop() // returns at once; each handler's context ends
+	select {
+	case <-done:
+	case <-time.After(cutWithin):
+	}
+}
+
+// within does something that may hang, and answers late() when it does; the hanging goroutine is left behind, for we are about to end.
+func within(d time.Duration, do, late func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(d):
+		return late()
+	}
 }
 
 func wait(ctx context.Context, d time.Duration) {
@@ -127,8 +186,8 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 func closeAll(services []Service) {
-	for i := len(services) - 1; i >= 0; i-- {
-		services[i].Close()
+	for _, s := range slices.Backward(services) {
+		s.Close()
 	}
 }
 
@@ -139,25 +198,40 @@ func ignore(err, expected error) error {
 	return err
 }
 
-type bound struct{ grpc, http net.Listener }
-
-func bind(ctx context.Context, o Options) (b bound, err error) {
-	if b.grpc, err = listen(ctx, o.GRPCAddr, "--grpc-addr"); err != nil {
-		return b, err
+func nameOf(s Service) string {
+	if named, ok := s.(interface{ Name() string }); ok {
+		return named.Name()
 	}
-	if b.http, err = listen(ctx, o.HTTPAddr, "--http-addr"); err != nil {
-		_ = b.grpc.Close()
-	}
-	return b, err
+	name, _, _ := strings.Cut(strings.TrimPrefix(fmt.Sprintf("%T", s), "*"), ".")
+	return name
 }
 
-func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("address %s is in use: stop what runs there, or choose another with %s", addr, flag)
-	} else if err != nil {
-		return nil, fmt.Errorf("listen on %s (%s): %w", addr, flag, err)
+// roll knows who still works, to name who hangs.
+type roll struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func newRoll(services []Service) *roll {
+	r := &roll{}
+	for _, s := range services {
+		r.names = append(r.names, nameOf(s))
 	}
-	return l, nil
+	return r
+}
+
+func (r *roll) leave(s Service) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.names = slices.DeleteFunc(r.names, func(name string) bool { return name == nameOf(s) })
+}
+
+// String names them, or the servers when all services have ended.
+func (r *roll) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.names) == 0 {
+		return "the servers"
+	}
+	return strings.Join(r.names, ", ")
 }
