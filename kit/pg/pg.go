@@ -6,11 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -28,6 +26,9 @@ type Options struct {
 
 // Config reads a URL and sets what holds for every connection of ours.
 func Config(url env.Secret, o Options) (*pgxpool.Config, error) {
+	if url == "" {
+		return nil, errors.New("no database is given: set --database-url to postgres://USER:PASSWORD@HOST:PORT/NAME")
+	}
 	c, err := pgxpool.ParseConfig(url.Reveal())
 	if err != nil {
 		return nil, errors.New("the database URL is malformed: want postgres://USER:PASSWORD@HOST:PORT/NAME")
@@ -38,7 +39,7 @@ func Config(url env.Secret, o Options) (*pgxpool.Config, error) {
 	c.ConnConfig.ConnectTimeout = connectTimeout
 	for name, value := range map[string]string{
 		"timezone": "UTC", "search_path": "", "application_name": o.App,
-		"statement_timeout": "30s", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "30s",
+		"statement_timeout": "30s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s",
 	} {
 		c.ConnConfig.RuntimeParams[name] = value
 	}
@@ -49,9 +50,16 @@ func Config(url env.Secret, o Options) (*pgxpool.Config, error) {
 	return c, nil
 }
 
-// scanUTC makes timestamptz come back in UTC instead of the machine's zone.
+// scanUTC makes timestamptz, and arrays and ranges of it, come back in UTC instead of the machine's zone.
 func scanUTC(types *pgtype.Map) {
-	types.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
+	instant := &pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}}
+	span := &pgtype.Type{Name: "tstzrange", OID: pgtype.TstzrangeOID, Codec: &pgtype.RangeCodec{ElementType: instant}}
+	types.RegisterTypes([]*pgtype.Type{
+		instant, span,
+		{Name: "_timestamptz", OID: pgtype.TimestamptzArrayOID, Codec: &pgtype.ArrayCodec{ElementType: instant}},
+		{Name: "_tstzrange", OID: pgtype.TstzrangeArrayOID, Codec: &pgtype.ArrayCodec{ElementType: span}},
+		{Name: "tstzmultirange", OID: pgtype.TstzmultirangeOID, Codec: &pgtype.MultirangeCodec{ElementType: span}},
+	})
 }
 
 // Open connects and checks that the server answers.
@@ -71,53 +79,7 @@ func Open(ctx context.Context, url env.Secret, o Options) (*pgxpool.Pool, error)
 	return pool, nil
 }
 
-// UnreachableError says that Postgres does not take us in, and where, without the password.
-type UnreachableError struct {
-	Address string
-	Reason  string
-	cause   error
-}
-
-// Error says what to look at.
-func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("Postgres at %s cannot be used: %s; check --database-url and that the server runs", e.Address, e.Reason)
-}
-
-// Unwrap gives the driver's error, for the log only.
-func (e *UnreachableError) Unwrap() error { return e.cause }
-
-func unreachable(c *pgxpool.Config, err error) error {
-	address := net.JoinHostPort(c.ConnConfig.Host, fmt.Sprint(c.ConnConfig.Port))
-	reason := "no answer"
-	var refused *pgconn.PgError
-	var op *net.OpError
-	switch {
-	case errors.As(err, &refused):
-		reason = refused.Message
-	case errors.As(err, &op):
-		reason = op.Err.Error()
-	}
-	return &UnreachableError{address, reason, err}
-}
-
 // InTx runs fn in one transaction: committed when it returns nil, rolled back otherwise.
 func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, pool, fn)
-}
-
-// IsUnavailable is true when the server, not the statement, is the trouble: the same call may succeed later.
-func IsUnavailable(err error) bool {
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
-		switch refused.Code {
-		case "57P01", "57P02", "57P03", "53300", "53100", "53200", "55P03", "25006", "40001", "40P01", "57014":
-			return true // shutdown, start-up, too many connections, disk full, out of memory, lock timeout, read-only, serialization, deadlock, statement timeout
-		}
-		return refused.Code[:2] == "08"
-	}
-	var connect *pgconn.ConnectError
-	var op *net.OpError
-	var ours *UnreachableError
-	return errors.As(err, &connect) || errors.As(err, &op) || errors.As(err, &ours) || pgconn.SafeToRetry(err) ||
-		errors.Is(err, net.ErrClosed) || isEOF(err)
 }

@@ -26,13 +26,15 @@ import (
 	"github.com/tidemark/tidemark/kit/pg"
 )
 
+// templateLock keeps test binaries that share a server from making the same template at once.
 const templateLock int64 = 0x7067_7465_7374
 
-// server is the package's own, started at the first use and stopped by Main.
+// server is the package's own, started at the first use and stopped by Main; made are the templates that are known to be there.
 var server struct {
 	sync.Mutex
 	process *embedded.Process
 	dir     string
+	made    sync.Map
 }
 
 // Main runs a package's tests and stops the private server that they may have started.
@@ -61,12 +63,15 @@ func URL(t testing.TB, schema string, files fs.FS, then ...pg.Then) env.Secret {
 	t.Helper()
 	ctx := t.Context()
 	admin := adminURL(t)
-	template := templateName(t, schema, files)
-	if err := ensureTemplate(ctx, admin, template, func(url env.Secret) error { return pg.Migrate(ctx, url, schema, files, then...) }); err != nil {
-		t.Fatalf("make the template database: %v", err)
+	template := templateName(t, schema, files, len(then))
+	if _, ok := server.made.Load(template); !ok {
+		if err := ensureTemplate(ctx, admin, template, func(url env.Secret) error { return pg.Migrate(ctx, url, schema, files, then...) }); err != nil {
+			t.Fatalf("make the template database: %v", err)
+		}
+		server.made.Store(template, true)
 	}
 	name := "test_" + strings.ToLower(rand.Text())
-	exec(t, admin, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", name, template))
+	execute(t, admin, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", name, template))
 	t.Cleanup(func() { drop(admin, name) })
 	return withDatabase(admin, name)
 }
@@ -75,7 +80,7 @@ func URL(t testing.TB, schema string, files fs.FS, then ...pg.Then) env.Secret {
 func Empty(t testing.TB) env.Secret {
 	t.Helper()
 	admin, name := adminURL(t), "test_"+strings.ToLower(rand.Text())
-	exec(t, admin, "CREATE DATABASE "+name)
+	execute(t, admin, "CREATE DATABASE "+name)
 	t.Cleanup(func() { drop(admin, name) })
 	return withDatabase(admin, name)
 }
@@ -101,9 +106,11 @@ func adminURL(t testing.TB) env.Secret {
 	return env.Secret(server.process.URL)
 }
 
-func templateName(t testing.TB, schema string, files fs.FS) string {
+// templateName is the hash of the migrations; of what comes after them only the number is known.
+func templateName(t testing.TB, schema string, files fs.FS, then int) string {
 	t.Helper()
 	sum := sha256.New()
+	_, _ = fmt.Fprintf(sum, "%d then ", then)
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -140,8 +147,10 @@ func ensureTemplate(ctx context.Context, admin env.Secret, name string, migrate 
 	if err := migrate(withDatabase(admin, name)); err != nil {
 		return err
 	}
-	_, err = conn.Exec(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true ALLOW_CONNECTIONS false")
-	return err
+	if _, err = conn.Exec(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"); err != nil {
+		return fmt.Errorf("mark as a template: %w", err)
+	}
+	return nil
 }
 
 func withDatabase(admin env.Secret, name string) env.Secret {
@@ -153,7 +162,7 @@ func withDatabase(admin env.Secret, name string) env.Secret {
 	return env.Secret(u.String())
 }
 
-func exec(t testing.TB, admin env.Secret, sql string) {
+func execute(t testing.TB, admin env.Secret, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), admin.Reveal())
 	if err != nil {
