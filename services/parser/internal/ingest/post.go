@@ -84,6 +84,7 @@ type Reply struct {
 	Peer    Peer      `json:"peer,omitzero"` // zero when the target is in the post's own channel
 	Thread  MessageID `json:"thread,omitempty"`
 	Quote   string    `json:"quote,omitempty"`
+	Story   int       `json:"story,omitempty"` // id of a story of Peer; then Message is 0
 }
 
 // MediaKind is what an attachment is, by the names stored and sent.

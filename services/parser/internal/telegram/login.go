@@ -1,0 +1,162 @@
+package telegram
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gotd/td/exchange"
+	"github.com/gotd/td/session"
+	"github.com/gotd/td/tg"
+
+	"github.com/tidemark/tidemark/services/parser/internal/account"
+)
+
+const (
+	// loginLife bounds a login that nobody finishes.
+	loginLife = 10 * time.Minute
+	// connectPatience bounds how long a login waits for its connection.
+	connectPatience = 12 * time.Second
+	// hopeless is how many attempts to connect may fail before a login gives up.
+	hopeless = 5
+)
+
+// login is one that is under way: its connection runs in StartLogin, the code and the password come in from elsewhere.
+type login struct {
+	pool   *Pool
+	id     string
+	phone  string
+	report func(account.LoginStep) error
+	inputs chan input
+	ended  chan struct{}
+	wait   account.LoginState // what it waits for
+	last   *input             // the one that finished the login, answered when the account is in
+}
+
+type input struct {
+	kind  account.LoginState // what it answers: CodeNeeded or PasswordNeeded
+	value string
+	reply chan outcome // takes one, never blocks
+}
+
+type outcome struct {
+	state account.LoginState
+	err   error
+}
+
+// StartLogin logs an account in by phone, and reports each step; it returns when the account reads, when the login failed, or when ctx ended.
+// Nothing is asked of Telegram twice: a wait it demands is a *account.FloodError.
+func (p *Pool) StartLogin(ctx context.Context, phone string, report func(account.LoginStep) error) error {
+	phone, err := normalPhone(phone)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, loginLife, account.ErrAbandoned)
+	defer cancel()
+	l := &login{pool: p, id: rand.Text(), phone: phone, report: report, inputs: make(chan input), ended: make(chan struct{})}
+	p.openLogin(l)
+	defer p.closeLogin(l)
+
+	storage := new(session.StorageMemory)
+	user, err := p.authorize(ctx, l, storage)
+	if err == nil {
+		err = p.adopt(ctx, l, user, storage)
+	}
+	if err != nil {
+		err = fmt.Errorf("log in: %w", loginError(ctx, err))
+		l.finish(outcome{err: err})
+		return err
+	}
+	l.finish(outcome{state: account.LoggedIn})
+	return report(account.LoginStep{Login: l.id, State: account.LoggedIn, Account: account.ID(user.ID)})
+}
+
+// SubmitCode hands in the code that Telegram sent. account.ErrCode leaves the login open.
+func (p *Pool) SubmitCode(ctx context.Context, login, code string) (account.LoginState, error) {
+	return p.submit(ctx, login, account.CodeNeeded, strings.TrimSpace(code))
+}
+
+// SubmitPassword hands in the second factor. account.ErrPassword leaves the login open.
+func (p *Pool) SubmitPassword(ctx context.Context, login, password string) (account.LoginState, error) {
+	return p.submit(ctx, login, account.PasswordNeeded, password)
+}
+
+func (p *Pool) submit(ctx context.Context, id string, kind account.LoginState, value string) (account.LoginState, error) {
+	p.mu.Lock()
+	l := p.logins[id]
+	p.mu.Unlock()
+	if l == nil {
+		return 0, account.ErrNoLogin
+	}
+	in := input{kind: kind, value: value, reply: make(chan outcome, 1)}
+	select {
+	case l.inputs <- in:
+	case <-l.ended:
+		return 0, account.ErrNoLogin
+	case <-ctx.Done():
+		return 0, fmt.Errorf("hand in: %w", ctx.Err())
+	}
+	select {
+	case got := <-in.reply:
+		return got.state, got.err
+	case <-ctx.Done():
+		return 0, fmt.Errorf("hand in: %w", ctx.Err())
+	}
+}
+
+func (p *Pool) openLogin(l *login) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.logins[l.id] = l
+}
+
+func (p *Pool) closeLogin(l *login) {
+	p.mu.Lock()
+	delete(p.logins, l.id)
+	p.mu.Unlock()
+	close(l.ended)
+}
+
+func (l *login) finish(o outcome) {
+	if l.last != nil {
+		l.last.reply <- o
+		l.last = nil
+	}
+}
+
+// authorize runs the login's own connection; it is closed when authorize returns, so that the account's reader is the only one with the session.
+func (p *Pool) authorize(ctx context.Context, l *login, storage session.Storage) (user *tg.User, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var failed atomic.Int32
+	connected := time.AfterFunc(connectPatience, func() { cancel(p.noServer(nil)) })
+	defer connected.Stop()
+	client := p.newClient(storage, nil, func(err error) {
+		if failed.Add(1) == hopeless && connected.Stop() {
+			cancel(p.noServer(err))
+		}
+	})
+	err = client.Run(ctx, func(ctx context.Context) error {
+		connected.Stop()
+		user, err = l.run(ctx, client)
+		return err
+	})
+	switch {
+	case errors.Is(err, exchange.ErrKeyFingerprintNotFound):
+		return nil, &account.ServerKeyError{Address: p.servers.address(), File: p.servers.keyFile}
+	case user != nil:
+		return user, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	return nil, err
+}
+
+// noServer says that the datacenter does not answer, with the reason that the operating system gave, if any.
+func (p *Pool) noServer(err error) error {
+	return &account.UnreachableError{Address: p.servers.address(), Reason: networkReason(err)}
+}
