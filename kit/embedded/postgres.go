@@ -92,13 +92,16 @@ type server struct {
 	bin, data string
 	options   PostgresOptions
 	as        *syscall.Credential
+	enter     bool // the way to data is closed to that user, and must be opened for it
 }
+
+func (s server) attributes() *syscall.SysProcAttr { return asOther(s.as, s.enter) }
 
 const superuser = "tidemark"
 
 func (s server) passwordFile() string { return s.data + ".password" }
 
-func (s server) prepare(ctx context.Context, dir string) error {
+func (s *server) prepare(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(s.data, 0o700); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
@@ -106,8 +109,12 @@ func (s server) prepare(ctx context.Context, dir string) error {
 		if err := os.Chown(s.data, int(s.as.Uid), int(s.as.Gid)); err != nil {
 			return fmt.Errorf("hand %s to the user that Postgres runs as: %w", s.data, err)
 		}
-		if err := letThrough(dir); err != nil {
+		closed, err := barred(dir)
+		if err != nil {
 			return err
+		}
+		if s.enter = closed != ""; s.enter && !canEnterAnywhere {
+			return fmt.Errorf("Postgres runs as another user, who may not enter %s: choose a --data-dir outside of it, or chmod o+x it", closed)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(s.data, "PG_VERSION")); err == nil {
@@ -116,23 +123,18 @@ func (s server) prepare(ctx context.Context, dir string) error {
 	return s.initdb(ctx)
 }
 
-// letThrough checks that another user can reach dir, and opens the directories that are ours to open.
-func letThrough(dir string) error {
+// barred is the first directory on the way to dir that another user may not enter, "" when there is none.
+func barred(dir string) (string, error) {
 	for d := dir; ; d = filepath.Dir(d) {
 		info, err := os.Stat(d)
 		if err != nil {
-			return fmt.Errorf("data directory: %w", err)
+			return "", fmt.Errorf("data directory: %w", err)
 		}
 		if info.Mode().Perm()&0o001 == 0 {
-			if d != dir {
-				return fmt.Errorf("Postgres runs as another user, who may not enter %s: choose a --data-dir outside of it, or chmod o+x it", d)
-			}
-			if err := os.Chmod(d, info.Mode().Perm()|0o011); err != nil {
-				return fmt.Errorf("let Postgres enter %s: %w", d, err)
-			}
+			return d, nil
 		}
 		if d == filepath.Dir(d) {
-			return nil
+			return "", nil
 		}
 	}
 }
@@ -162,8 +164,8 @@ func (s server) initdbIn(ctx context.Context, dir string) error {
 	for _, locale := range []string{"C.UTF-8", "C"} {
 		cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), "-D", dir, "-U", superuser, "-E", "UTF8", "--locale="+locale,
 			"--auth=scram-sha-256", "--pwfile="+s.passwordFile(), "--no-sync")
-		cmd.Dir = dir
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
+		cmd.Dir = "/" // initdb wants to know where it is, and may not enter ours
+		cmd.SysProcAttr = s.attributes()
 		out, err := cmd.CombinedOutput()
 		if err == nil {
 			return nil
@@ -220,7 +222,7 @@ func (s server) run(ctx context.Context) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read its password: %w", err)
 	}
-	c, err := start(exec.Command(filepath.Join(s.bin, "postgres"), s.settings(port)...), s.as)
+	c, err := start(exec.Command(filepath.Join(s.bin, "postgres"), s.settings(port)...), s.attributes())
 	if err != nil {
 		return nil, err
 	}

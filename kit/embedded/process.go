@@ -45,10 +45,10 @@ type child struct {
 
 // start runs a program until stopped. A thread of its own stays with it: the kernel sends a parent-death signal when the *thread* that
 // forked ends, so that thread must live as long as the child.
-func start(cmd *exec.Cmd, asOther *syscall.Credential) (*child, error) {
+func start(cmd *exec.Cmd, as *syscall.SysProcAttr) (*child, error) {
 	c := &child{cmd: cmd, exited: make(chan struct{}), output: &tail{}}
 	cmd.Stdout, cmd.Stderr = c.output, c.output
-	cmd.SysProcAttr = dieWithParent(asOther)
+	cmd.SysProcAttr = dieWithParent(as)
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()

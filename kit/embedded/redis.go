@@ -43,7 +43,7 @@ func Redis(ctx context.Context, dir string, log *slog.Logger) (*Process, error) 
 }
 
 func localRedis(ctx context.Context, bin, data string, port int) (*Process, error) {
-	c, err := start(exec.Command(bin, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", data, "--appendonly", "yes", "--save", "", "--daemonize", "no"), nil)
+	c, err := start(exec.Command(bin, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", data, "--appendonly", "yes", "--save", "", "--daemonize", "no"), &syscall.SysProcAttr{})
 	if err != nil {
 		return nil, err
 	}
