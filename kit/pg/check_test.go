@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -180,4 +181,28 @@ func text(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// Two programs that start at once migrate one after the other; the second waits as long as the first takes.
+func TestOneMigratesAtATime(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	var inside atomic.Int32
+	slow := func(ctx context.Context, pool *pgxpool.Pool) error {
+		if n := inside.Add(1); n != 1 {
+			t.Errorf("%d migrate at once", n)
+		}
+		defer inside.Add(-1)
+		_, err := pool.Exec(ctx, "SELECT pg_sleep(0.1)")
+		return err
+	}
+	results := make(chan error, 4)
+	for range cap(results) {
+		go func() { results <- pg.Migrate(t.Context(), url, "s", second, slow) }()
+	}
+	for range cap(results) {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
 }

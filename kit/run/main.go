@@ -35,10 +35,18 @@ func Usage(err error) error { return UsageError{err} }
 
 // Main is the whole of a main function: it reads flags and environment (names as the flags, with the program's name as prefix), runs the
 // chosen command's `Run(ctx context.Context) error` until done or told to stop, and prints one line when that fails. A second
-// interrupt kills at once.
+// interrupt ends it at once.
 func Main(name, description string, cli any) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, stop := context.WithCancel(context.Background())
+	told := make(chan os.Signal, 2)
+	signal.Notify(told, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-told
+		stop()
+		if s, ok := (<-told).(syscall.Signal); ok {
+			os.Exit(128 + int(s)) // as a shell says it
+		}
+	}()
 	os.Exit(Run(ctx, name, description, cli, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
