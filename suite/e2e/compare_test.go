@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
+
+	eventv1 "github.com/tidemark/tidemark/gen/tidemark/event/v1"
+	"github.com/tidemark/tidemark/services/parser/tgsim/world"
+)
+
+// row is what a user of the table sees of a post, in the simulator's words.
+type row struct {
+	ID     int
+	Date   time.Time
+	Edited time.Time
+	Text   string
+}
+
+// same fails on any difference between what Telegram has and what Postgres and Redis hold of a channel.
+func (h *house) same(name string) {
+	h.Helper()
+	truth := h.truth(name)
+	want := make([]row, len(truth.Posts))
+	for i, p := range truth.Posts {
+		want[i] = row{p.ID, p.Date, p.Edited, p.Text}
+	}
+	if diff := cmp.Diff(h.rows(truth.ID), want); diff != "" {
+		h.Errorf("@%s in Postgres (-got +want):\n%s", name, diff)
+	}
+	h.eventually(func() string {
+		if got := len(h.events(truth.ID)); got < len(want) {
+			return fmt.Sprintf("@%s: %d of %d events are in Redis", name, got, len(want))
+		}
+		return ""
+	})
+	h.sameEvents(name, truth.ID, truth.Posts)
+}
+
+func (h *house) rows(channel int64) []row {
+	h.Helper()
+	db, err := pgx.Connect(h.Context(), h.stores.DatabaseURL.Reveal())
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer func() { _ = db.Close(context.WithoutCancel(h.Context())) }()
+	rows, err := db.Query(h.Context(), "SELECT message_id, posted_at, edited_at, text FROM parser.posts WHERE channel_id = $1 AND deleted_at IS NULL ORDER BY message_id", channel)
+	if err != nil {
+		h.Fatal(err)
+	}
+	got, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (x row, err error) {
+		var edited *time.Time
+		if err = r.Scan(&x.ID, &x.Date, &edited, &x.Text); edited != nil {
+			x.Edited = edited.UTC()
+		}
+		x.Date = x.Date.UTC()
+		return x, err
+	})
+	if err != nil {
+		h.Fatal(err)
+	}
+	return got
+}
+
+// events are the channel's entries of the stream, decoded, in the stream's order.
+func (h *house) events(channel int64) (events []*eventv1.Event) {
+	h.Helper()
+	entries, err := h.redis.XRange(h.Context(), stream, "-", "+").Result()
+	if err != nil {
+		h.Fatal(err)
+	}
+	for _, entry := range entries {
+		var e eventv1.Event
+		if err := proto.Unmarshal([]byte(fmt.Sprint(entry.Values["event"])), &e); err != nil {
+			h.Fatalf("entry %s: %v", entry.ID, err)
+		}
+		if plain := fmt.Sprintf("%d %d %s", e.GetChannelId(), e.GetMessageId(), e.GetId()); plain != fmt.Sprintf("%v %v %v", entry.Values["channel"], entry.Values["message"], entry.Values["id"]) {
+			h.Errorf("entry %s says %v, its event says %s", entry.ID, entry.Values, plain)
+		}
+		if e.GetChannelId() == channel {
+			events = append(events, &e)
+		}
+	}
+	return events
+}
+
+// sameEvents fails unless the stream holds exactly one creation per post, with the post's own text and instant.
+func (h *house) sameEvents(name string, channel int64, posts []world.Post) {
+	h.Helper()
+	created := map[int64]*eventv1.Event{}
+	for _, e := range h.events(channel) {
+		if e.GetPostCreated() == nil {
+			continue
+		}
+		if created[e.GetMessageId()] != nil {
+			h.Errorf("@%s/%d: created twice", name, e.GetMessageId())
+		}
+		if want := fmt.Sprintf("%d/%d/%d/post.created", channel, e.GetMessageId(), e.GetRevision()); e.GetId() != want {
+			h.Errorf("@%s/%d: got event id %s, want %s", name, e.GetMessageId(), e.GetId(), want)
+		}
+		created[e.GetMessageId()] = e
+	}
+	if len(created) != len(posts) {
+		h.Errorf("@%s: %d posts have a creation event, want %d", name, len(created), len(posts))
+	}
+	for _, p := range posts {
+		e := created[int64(p.ID)].GetPostCreated().GetPost()
+		if e.GetText() != p.Text || !e.GetPostedAt().AsTime().Equal(p.Date) {
+			h.Errorf("@%s/%d: the event says %q at %s, want %q at %s", name, p.ID, e.GetText(), e.GetPostedAt().AsTime(), p.Text, p.Date)
+		}
+	}
+}
