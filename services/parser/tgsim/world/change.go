@@ -1,15 +1,18 @@
 package world
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gotd/td/tg"
 )
 
-// Draft is a post to be made. Everything but the text is optional.
+// Draft is a post to be made; an empty one is made up, of the same kinds as the history.
 type Draft struct {
 	Text     string                  `json:"text"`
 	Entities []tg.MessageEntityClass `json:"-"`
@@ -20,32 +23,35 @@ type Draft struct {
 }
 
 // Post publishes a message now and answers its id. The channel is named by username or id, here as in all operations.
-func (w *World) Post(ref string, d Draft) (int, error) {
-	if d.Text == "" && d.Media == nil {
-		return 0, ErrCaption
-	}
-	m := &tg.Message{Post: true, Silent: d.Silent, Message: d.Text, Entities: d.Entities, Media: d.Media, PostAuthor: d.Author, Views: 1}
-	if d.ReplyTo > 0 {
-		m.ReplyTo = &tg.MessageReplyHeader{ReplyToMsgID: d.ReplyTo}
-	}
-	var id int
-	err := w.change(ref, func(c *channel) error {
+func (w *World) Post(ref string, d Draft) (id int, err error) {
+	err = w.change(ref, func(c *channel) error {
 		id = c.top + 1
-		m.ID, m.PeerID, m.Date = id, &tg.PeerChannel{ChannelID: c.ID}, w.date(c)
+		m := d.message(id, w.date(c), c.ID)
+		if d.empty() {
+			m = w.maker(c).post(id, w.date(c))
+		}
 		return w.publish(c, m)
 	})
 	return id, err
 }
 
-// Grow publishes n generated messages now, of the same kinds as the history, and answers the ids given: deleted and service ones too.
+func (d Draft) empty() bool { return d.Text == "" && d.Media == nil }
+
+func (d Draft) message(id, date int, channel int64) *tg.Message {
+	m := &tg.Message{Post: true, Silent: d.Silent, ID: id, PeerID: &tg.PeerChannel{ChannelID: channel}, Date: date,
+		Message: d.Text, Entities: d.Entities, Media: d.Media, PostAuthor: d.Author, Views: 1}
+	if d.ReplyTo > 0 {
+		m.ReplyTo = &tg.MessageReplyHeader{ReplyToMsgID: d.ReplyTo}
+	}
+	return m
+}
+
+// Grow gives away n ids now, as the history does: posts and albums, but also service messages and posts that are already deleted.
 func (w *World) Grow(ref string, n int) (first, last int, err error) {
 	err = w.change(ref, func(c *channel) error {
-		if c.make == nil {
-			c.make = newMaker(w.seed, c.Channel, nil)
-		}
 		first = c.top + 1
 		for c.top < first+n-1 {
-			for _, m := range c.make.next(c.top+1, w.date(c), first+n-1-c.top) {
+			for _, m := range w.maker(c).next(c.top+1, w.date(c), first+n-1-c.top) {
 				if err := w.publish(c, m); err != nil {
 					return err
 				}
@@ -55,6 +61,35 @@ func (w *World) Grow(ref string, n int) (first, last int, err error) {
 		return nil
 	})
 	return first, last, err
+}
+
+// maker goes on where the history ended, or starts for a channel whose history was loaded.
+func (w *World) maker(c *channel) *maker {
+	if c.make == nil {
+		c.make = newMaker(w.seed, c.Channel)
+	}
+	return c.make
+}
+
+// Live publishes a made-up post every so often, in the channels in turn (none is all), until ctx ends.
+func (w *World) Live(ctx context.Context, every time.Duration, refs ...string) error {
+	if len(refs) == 0 {
+		for _, id := range w.Channels() {
+			refs = append(refs, strconv.FormatInt(id, 10))
+		}
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if _, err := w.Post(refs[i%len(refs)], Draft{}); err != nil {
+				return fmt.Errorf("live post: %w", err)
+			}
+		}
+	}
 }
 
 // Edit replaces the text of a post, and with it its entities.

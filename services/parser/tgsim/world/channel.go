@@ -19,6 +19,7 @@ type Channel struct {
 	Created   time.Time `json:"created,omitzero"`
 	Protected bool      `json:"protected,omitempty"` // forwarding is off
 	Members   int       `json:"members,omitempty"`   // the number shown, simulated accounts aside
+	Texts     []string  `json:"texts,omitempty"`     // what made-up posts say; none is a built-in stock in several languages
 }
 
 // channel is a channel with its messages; the world's lock guards it.

@@ -19,7 +19,6 @@ type Spec struct {
 	Accounts []Account              // none is DefaultAccount
 	Joined   func(channel int) bool // which channels, by place from 0, the accounts are members of; nil is all
 	Names    []Channel              // the first channels' names and ids, where they matter; the rest are made up
-	Texts    []string               // what posts say; none is a built-in stock in several languages
 	Now      func() time.Time       // the clock of live posts; nil is the system's
 }
 
@@ -34,7 +33,7 @@ func New(s Spec) (*World, error) {
 	}
 	for i := range max(s.Channels, 1, len(s.Names)) {
 		c := &channel{Channel: s.name(i), members: map[int64]bool{}}
-		c.make = newMaker(s.Seed, c.Channel, s.Texts)
+		c.make = newMaker(s.Seed, c.Channel)
 		if err := c.fill(c.make.history(s.Messages, int(s.End.Unix()))); err != nil {
 			return nil, err
 		}
@@ -68,15 +67,14 @@ func (s Spec) name(i int) Channel {
 type maker struct {
 	*rand.Rand
 	channel Channel
-	texts   []string
 	lang    int
 	origins []int64 // channels that posts are forwarded from
 	date    int
 }
 
-func newMaker(seed uint64, c Channel, texts []string) *maker {
+func newMaker(seed uint64, c Channel) *maker {
 	r := rand.New(rand.NewPCG(seed, uint64(c.ID)))
-	m := &maker{Rand: r, channel: c, texts: texts, lang: r.IntN(len(stock))}
+	m := &maker{Rand: r, channel: c, lang: r.IntN(len(stock))}
 	for range 3 {
 		m.origins = append(m.origins, 1_200_000_000+r.Int64N(100_000_000))
 	}

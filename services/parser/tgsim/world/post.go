@@ -13,7 +13,7 @@ func (m *maker) post(id, date int) *tg.Message {
 	p.Views = 50 + m.IntN(90_000)
 	p.Forwards = m.IntN(p.Views / 20)
 	p.Silent, p.Pinned = m.one(12), m.one(80)
-	if m.one(2) {
+	if !m.one(3) {
 		p.Media = m.media()
 	}
 	if m.one(2) {
@@ -39,7 +39,7 @@ func (m *maker) relate(p *tg.Message) {
 	case 1:
 		p.FwdFrom = tg.MessageFwdHeader{FromName: pick(m, authors), Date: p.Date - m.IntN(86_400)}
 	case 2:
-		p.ReplyTo = &tg.MessageReplyHeader{ReplyToMsgID: 1 + m.IntN(p.ID-1)}
+		p.ReplyTo = &tg.MessageReplyHeader{ReplyToMsgID: 1 + m.IntN(max(p.ID-1, 1))}
 	case 3:
 		p.ViaBotID = 900_000_000 + int64(m.IntN(5))
 	}
@@ -137,12 +137,12 @@ func (m *maker) document(mime string, attributes ...tg.DocumentAttributeClass) *
 
 func (m *maker) link() tg.MessageMediaClass {
 	page := &tg.WebPage{ID: m.Int64(), URL: "https://example.org/" + pick(m, words), DisplayURL: "example.org", Hash: m.IntN(1 << 30), Type: "article",
-		SiteName: "Example", Title: pick(m, stock[m.lang]), Description: pick(m, stock[m.lang])}
+		SiteName: "Example", Title: pick(m, m.headings()), Description: pick(m, m.headings())}
 	return &tg.MessageMediaWebPage{Webpage: page}
 }
 
 func (m *maker) poll() tg.MessageMediaClass {
-	media := &tg.MessageMediaPoll{Poll: tg.Poll{ID: m.Int64(), Quiz: m.one(3), Question: tg.TextWithEntities{Text: pick(m, stock[m.lang])}}}
+	media := &tg.MessageMediaPoll{Poll: tg.Poll{ID: m.Int64(), Quiz: m.one(3), Question: tg.TextWithEntities{Text: pick(m, m.headings())}}}
 	for i, text := range words[:2+m.IntN(4)] {
 		option := []byte{byte('0' + i)}
 		media.Poll.Answers = append(media.Poll.Answers, &tg.PollAnswer{Text: tg.TextWithEntities{Text: text}, Option: option})

@@ -11,13 +11,13 @@ import (
 func (m *maker) text() (string, []tg.MessageEntityClass) {
 	var t writer
 	if m.one(3) {
-		t.span(pick(m, stock[m.lang]), func(at, n int) tg.MessageEntityClass { return &tg.MessageEntityBold{Offset: at, Length: n} })
+		t.span(pick(m, m.headings()), func(at, n int) tg.MessageEntityClass { return &tg.MessageEntityBold{Offset: at, Length: n} })
 		t.plain("\n\n")
 	}
-	if len(m.texts) > 0 {
-		t.plain(pick(m, m.texts))
+	if texts := m.channel.Texts; len(texts) > 0 {
+		t.plain(pick(m, texts))
 	} else {
-		for range 1 + m.IntN(3) {
+		for range 3 + m.IntN(4) {
 			t.plain(pick(m, stock[m.lang]) + " ")
 		}
 	}
@@ -26,6 +26,14 @@ func (m *maker) text() (string, []tg.MessageEntityClass) {
 		m.decorate(&t)
 	}
 	return t.String(), t.entities
+}
+
+// headings are what may stand above a text: the channel's own title where its texts are given, so that languages do not mix.
+func (m *maker) headings() []string {
+	if len(m.channel.Texts) > 0 {
+		return []string{m.channel.Title}
+	}
+	return stock[m.lang]
 }
 
 // decorate adds a span of some kind.
@@ -53,7 +61,7 @@ func (m *maker) decorate(t *writer) {
 			return &tg.MessageEntityPre{Offset: at, Length: n, Language: "go"}
 		})
 	case 7:
-		t.span(pick(m, stock[m.lang]), func(at, n int) tg.MessageEntityClass {
+		t.span(pick(m, m.headings()), func(at, n int) tg.MessageEntityClass {
 			return &tg.MessageEntityBlockquote{Offset: at, Length: n, Collapsed: n > 40}
 		})
 	case 8:

@@ -23,7 +23,6 @@ var (
 	ErrMissing = errors.New("no such message in the channel")    // of Edit
 	ErrTaken   = errors.New("username, id or phone is in use")   // of Add, MakePublic and Rename
 	ErrAccount = errors.New("no account with that phone")        // of Join and Leave
-	ErrCaption = errors.New("neither text nor media to post")    // of Post
 	errService = errors.New("service messages cannot be edited") // of Edit
 )
 
