@@ -14,16 +14,25 @@ import (
 // pageSize is the most messages that Telegram answers at once.
 const pageSize = 100
 
-// gapTries bounds the further questions that one page upwards may need, when its answer does not join on to the range's first id.
-const gapTries = 8
+// gapTries and gapMessages bound what one page upwards may ask further, when its answer does not join on to the range's first id.
+const (
+	gapTries    = 32
+	gapMessages = 3 * pageSize
+)
 
-// Page reads the next page of within, starting at the end that dir names. Upwards a range that turns out to be empty is read downwards, so that
-// nothing is called empty on one answer's word; downwards Covered may end below within.Last where no id is known to have existed yet.
+// Page reads the next page of within, starting at the end that dir names.
+//
+// Upwards we ask from within.First on for messages and for one at or below it (add_offset counts places in the list from the offset on, newer ones
+// being negative), so that the answer joins on to what is covered already; if it does not, or shows nothing newer, the range is read
+// downwards from there, so that nothing is called empty on one answer's word. Where even that does not join on, Covered does not start
+// at within.First. Downwards, Covered may end below within.Last where no id is known to have existed yet.
 func (p *Pool) Page(ctx context.Context, channel ingest.ChannelID, within ingest.Range, dir ingest.Direction) (ingest.Page, error) {
 	var page ingest.Page
 	err := p.withPeer(ctx, channel, methodHistory, func(r *reader, peer account.Peer) (err error) {
-		h := history{pool: p, reader: r, peer: peer, within: within}
-		page, err = h.page(ctx, dir)
+		h := history{channel: channel, within: within, saw: p.cache.sawTop, fetch: func(offset ingest.MessageID, add int) (body, error) {
+			return p.call(ctx, r, &tg.MessagesGetHistoryRequest{Peer: inputPeer(peer), OffsetID: int(offset), AddOffset: add, Limit: pageSize})
+		}}
+		page, err = h.page(dir)
 		return err
 	})
 	if err != nil {
@@ -34,80 +43,134 @@ func (p *Pool) Page(ctx context.Context, channel ingest.ChannelID, within ingest
 
 // history reads one page of one channel.
 type history struct {
-	pool   *Pool
-	reader *reader
-	peer   account.Peer
-	within ingest.Range
+	channel ingest.ChannelID
+	within  ingest.Range
+	fetch   func(offset ingest.MessageID, add int) (body, error)                // messages.getHistory
+	saw     func(ingest.ChannelID, ingest.MessageID) (highest ingest.MessageID) // notes an id that exists, 0 for none
 
 	window  window
 	entries []entry
 }
 
-func (h *history) page(ctx context.Context, dir ingest.Direction) (ingest.Page, error) {
-	if dir == ingest.Up {
-		if err := h.up(ctx); err != nil {
+func (h *history) page(dir ingest.Direction) (ingest.Page, error) {
+	asked := dir
+	if asked == ingest.Up {
+		_, lost, err := h.ask(h.within.First, 1-pageSize, maxID)
+		if err != nil {
 			return ingest.Page{}, err
+		}
+		if lost != nil { // and with it all below: read what a page upwards would hold from its other end
+			h.within.Last = min(h.within.Last, h.within.First+pageSize-1)
 		}
 		if h.window.highest < h.within.First { // nothing newer, says the server
 			dir, h.window, h.entries = ingest.Down, window{}, nil
 		}
 	}
 	if dir == ingest.Down {
-		if err := h.down(ctx, h.within.Last); err != nil {
+		if err := h.down(h.within.Last); err != nil {
 			return ingest.Page{}, err
 		}
 	}
-	channel := ingest.ChannelID(h.peer.Channel)
-	top := h.pool.cache.sawTop(channel, h.window.highest)
-	page := toPage(channel, h.within, h.entries)
-	page.Covered, page.Top = prove(dir, h.within, h.window, top), h.window.highest
+	if asked == ingest.Up {
+		if err := h.join(); err != nil {
+			return ingest.Page{}, err
+		}
+	}
+	page := toPage(h.channel, h.within, h.entries)
+	page.Covered, page.Top = prove(dir, h.within, h.window, h.saw(h.channel, h.window.highest)), h.window.highest
 	return page, nil
 }
 
-// up asks for the messages from within.First on, and one at or below it: add_offset counts places in the list from the offset on, newer ones
-// being negative.
-func (h *history) up(ctx context.Context) error {
-	if _, err := h.ask(ctx, h.within.First, 1-pageSize, maxID); err != nil {
-		return err
-	}
+// join asks downwards until the window reaches the first id of the range.
+func (h *history) join() error {
 	for range gapTries {
-		if h.window.highest < h.within.First || h.window.lowest <= h.within.First || h.window.bottom {
+		joined := h.window.lowest <= h.within.First || h.window.bottom
+		if joined || len(h.entries) > gapMessages {
 			return nil
 		}
-		if err := h.down(ctx, h.window.lowest-1); err != nil {
+		if err := h.down(h.window.lowest - 1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// down asks for the messages from last on downwards.
-func (h *history) down(ctx context.Context, last ingest.MessageID) error {
-	offset := last + 1
+// down asks for the messages from last on downwards. A server that answers with the offset's own message, and nothing older, counts it in: such
+// a one is asked for what is older than that.
+func (h *history) down(last ingest.MessageID) error {
+	offset, newest := last+1, min(last+1, maxID)
 	if last >= maxID {
-		offset, last = 0, maxID // from the newest on
+		offset = 0 // from the newest on
 	}
-	n, err := h.ask(ctx, offset, 0, last+1)
-	h.window.bottom = h.window.bottom || err == nil && n == 0
+	lowest, err := h.askPast(offset, newest)
+	if err == nil && offset > 0 && lowest == offset {
+		lowest, err = h.askPast(offset-1, newest-1)
+	}
+	h.window.bottom = h.window.bottom || err == nil && lowest == 0
 	return err
 }
 
-func (h *history) ask(ctx context.Context, offset ingest.MessageID, add int, newest ingest.MessageID) (int, error) {
-	answer, err := h.pool.call(ctx, h.reader, &tg.MessagesGetHistoryRequest{
-		Peer: inputPeer(h.peer), OffsetID: int(offset), AddOffset: add, Limit: pageSize,
-	})
-	if err != nil {
-		return 0, err
+// askPast asks downwards. A message at the head of the answer whose id cannot be told is stepped over, by its place in the list; what comes next tells
+// where it lies: no other message is between that and its own.
+func (h *history) askPast(offset, newest ingest.MessageID) (lowest ingest.MessageID, err error) {
+	var nameless []entry
+	for len(nameless) <= maxNameless {
+		found, lost, err := h.ask(offset, len(nameless), newest)
+		if err != nil {
+			return 0, err
+		}
+		if lost != nil {
+			nameless = append(nameless, *lost)
+			continue
+		}
+		if len(found) > 0 {
+			lowest = found[len(found)-1].id
+			h.window.add(found[0].id + ingest.MessageID(len(nameless)))
+		}
+		h.name(nameless, found)
+		return lowest, nil
 	}
-	entries, err := decodeMessages(answer, min(newest, maxID))
-	if err != nil {
-		return 0, err
+	return 0, fmt.Errorf("%d messages in a row cannot be decoded, the first of them: %s", len(nameless), nameless[0].problem)
+}
+
+// name gives messages that were stepped over, newest first, the lowest ids that they can have.
+func (h *history) name(nameless, found []entry) {
+	id := h.within.First
+	if len(found) > 0 {
+		id = max(id, found[0].id+1)
 	}
-	for _, e := range entries {
+	for _, e := range slices.Backward(nameless) {
+		e.id = id
+		h.entries = append(h.entries, e)
+		id++
+	}
+}
+
+// maxNameless bounds how many messages are stepped over.
+const maxNameless = 8
+
+// ask notes what is answered. A last message whose id cannot be told is left out: it will be the first of what is asked next. As the first of this
+// answer it is lost.
+func (h *history) ask(offset ingest.MessageID, add int, newest ingest.MessageID) (found []entry, lost *entry, err error) {
+	answer, err := h.fetch(offset, add)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err = decodeMessages(answer, newest)
+	if err != nil {
+		return nil, nil, err
+	}
+	if last := len(found) - 1; last >= 0 && found[last].id == 0 {
+		if last == 0 {
+			return nil, &found[0], nil
+		}
+		found = found[:last]
+	}
+	for _, e := range found {
 		h.window.add(e.id)
 	}
-	h.entries = append(h.entries, entries...)
-	return len(entries), nil
+	h.entries = append(h.entries, found...)
+	return found, nil, nil
 }
 
 // toPage keeps what lies within the range asked, in ascending order and each message once.

@@ -3,7 +3,6 @@ package telegram
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/tg"
@@ -23,7 +22,7 @@ func (b *body) Decode(from *bin.Buffer) error {
 
 // entry is one message of an answer, decoded or not.
 type entry struct {
-	id      ingest.MessageID
+	id      ingest.MessageID // 0 when it cannot be told
 	date    int
 	post    *tg.Message // nil for service and empty messages, and for what cannot be decoded
 	raw     []byte
@@ -34,8 +33,9 @@ type entry struct {
 const maxRaw = 16 << 10
 
 // decodeMessages reads the messages of a messages.Messages answer, newest first. TL does not say where a message ends, so a message that we cannot
-// decode hides those after it: then it is the last entry, and its id is read from its head. Such an entry always lies below the one before it
-// and not above newest, the highest id that the answer can hold; an answer is asked again from there. What follows the messages (topics, chats, users) is not looked at.
+// decode hides those after it: then it is the last entry, and what lies below it is to be asked for again. Its id, 0 when it cannot be
+// told, is read from its head and never above newest, the highest that the answer can hold. What follows the messages (topics, chats,
+// users) is not looked at.
 func decodeMessages(b []byte, newest ingest.MessageID) ([]entry, error) {
 	buf := &bin.Buffer{Buf: b}
 	n, err := messagesHeader(buf)
@@ -111,26 +111,26 @@ func toEntry(message tg.MessageClass, raw []byte) entry {
 	return e
 }
 
-// undecodable keeps what is known of a message that cannot be decoded. Every constructor of a message so far starts with flags and the id, the
-// newer ones with a second word of flags between them.
+// undecodable keeps what is known of a message that cannot be decoded. Every constructor of a message so far starts with flags, in newer ones
+// two words of them, and the id; the author or the channel comes next, which tells the one from the other and ids from accidents.
 func undecodable(raw []byte, newest ingest.MessageID, err error) entry {
-	plausible := func(word int) (ingest.MessageID, bool) {
-		if len(raw) < 4*word+4 {
-			return 0, false
+	kept := min(len(raw), maxRaw)
+	e := entry{raw: raw[:kept:kept], problem: "undecodable: " + err.Error()}
+	word := func(i int) uint32 {
+		if len(raw) < 4*i+4 {
+			return 0
 		}
-		v := binary.LittleEndian.Uint32(raw[4*word:])
-		return ingest.MessageID(v), v > 0 && v <= math.MaxInt32 && ingest.MessageID(v) <= newest
+		return binary.LittleEndian.Uint32(raw[4*i:])
 	}
-	e := entry{id: newest, raw: raw[:min(len(raw), maxRaw):min(len(raw), maxRaw)], problem: "undecodable: " + err.Error()}
-	words := []int{3, 2}
-	if len(raw) >= 4 && binary.LittleEndian.Uint32(raw) == tg.MessageServiceTypeID {
-		words = []int{2}
-	}
-	for _, word := range words {
-		if id, ok := plausible(word); ok {
-			e.id = id
-			return e
+	for _, at := range []int{3, 2} {
+		if id := word(at); id > 0 && int64(id) <= int64(newest) && isPeer(word(at+1)) {
+			e.id = ingest.MessageID(id)
+			break
 		}
 	}
-	return e // the highest id that it can have: its own is not above, and a page that ends here is asked on below it
+	return e
+}
+
+func isPeer(constructor uint32) bool {
+	return constructor == tg.PeerChannelTypeID || constructor == tg.PeerUserTypeID || constructor == tg.PeerChatTypeID
 }
