@@ -41,6 +41,12 @@ type (
 // NewWorld makes up a world; the same Spec with the same End makes the same bytes.
 func NewWorld(s Spec) (*World, error) { return world.New(s) }
 
+// DefaultAccount is the account of a world that names none: phone +10000000000, code 12345, no password.
+func DefaultAccount() Account { return world.DefaultAccount() }
+
+// NewKey makes a datacenter's private key.
+func NewKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+
 // DefaultDC is the datacenter's number unless told otherwise.
 const DefaultDC = 2
 
@@ -101,7 +107,7 @@ func (o *Options) fill() (err error) {
 		o.Now = time.Now //nolint:forbidigo // a simulator's own clock
 	}
 	if o.Key == nil {
-		o.Key, err = rsa.GenerateKey(rand.Reader, 2048)
+		o.Key, err = NewKey()
 	}
 	return err
 }

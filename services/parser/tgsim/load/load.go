@@ -41,6 +41,25 @@ func Described(file []byte, s world.Spec) (*world.World, error) {
 	return world.New(s)
 }
 
+// Named is the world that a person names: "demo", "seed" for a made-up one, or a file: a description, or a channel's data.
+func Named(name string, s world.Spec) (*world.World, error) {
+	switch name {
+	case "demo":
+		return Demo(s)
+	case "seed":
+		return world.New(s)
+	}
+	raw, err := read(name)
+	if err != nil {
+		return nil, err
+	}
+	if all, err := objects(raw); err == nil && len(all) == 1 && all[0]["channels"] != nil {
+		return Described(raw, s)
+	}
+	w := world.Empty(s.Seed, s.Now, s.Accounts...)
+	return w, Into(w, name)
+}
+
 // errFormat is the answer to a file that is none of the formats.
 var errFormat = errors.New("not a Desktop export, Telethon dump, raw TL lines or simplified JSON")
 
