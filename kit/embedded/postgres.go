@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -28,9 +26,9 @@ type PostgresOptions struct {
 // Postgres starts a private server on dir/postgres, making it at the first start.
 func Postgres(ctx context.Context, dir string, o PostgresOptions, log *slog.Logger) (*Process, error) {
 	began := time.Now()
-	dir, err := filepath.Abs(dir)
+	dir, err := dataDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+		return nil, err
 	}
 	bin := postgresBin()
 	if bin == "" {
@@ -42,14 +40,27 @@ func Postgres(ctx context.Context, dir string, o PostgresOptions, log *slog.Logg
 			return nil, err
 		}
 	}
+	release, err := hold(dir, "postgres")
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.start(ctx, dir)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	logStarted(log, "postgres", p, began)
+	return heldBy(p, release), nil
+}
+
+func (s *server) start(ctx context.Context, dir string) (*Process, error) {
 	if err := s.prepare(ctx, dir); err != nil {
 		return nil, err
 	}
-	p, err := s.run(ctx)
+	p, err := onFreePort(ctx, s.run)
 	if err != nil {
 		return nil, fmt.Errorf("private Postgres: %w", err)
 	}
-	logStarted(log, "postgres", p, began)
 	return p, nil
 }
 
@@ -83,7 +94,7 @@ func otherUser() (*syscall.Credential, error) {
 		if err := errors.Join(errUID, errGID); err != nil {
 			return nil, fmt.Errorf("user %s: %w", name, err)
 		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: true}, nil
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{uint32(gid)}}, nil
 	}
 	return nil, errors.New("Postgres refuses to run as root, and there is no user postgres or nobody to run it as: start as another user")
 }
@@ -109,6 +120,9 @@ func (s *server) prepare(ctx context.Context, dir string) error {
 		if err := os.Chown(s.data, int(s.as.Uid), int(s.as.Gid)); err != nil {
 			return fmt.Errorf("hand %s to the user that Postgres runs as: %w", s.data, err)
 		}
+		if err := letIn(dir); err != nil {
+			return err
+		}
 		closed, err := barred(dir)
 		if err != nil {
 			return err
@@ -118,9 +132,21 @@ func (s *server) prepare(ctx context.Context, dir string) error {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(s.data, "PG_VERSION")); err == nil {
-		return s.stopLeftover(ctx)
+		return stopLeftover(ctx, filepath.Join(s.data, "postmaster.pid"), "postgres", s.data)
 	}
 	return s.initdb(ctx)
+}
+
+// letIn lets others pass through our own directory, without seeing what is in it.
+func letIn(dir string) error {
+	info, err := os.Stat(dir)
+	if err == nil {
+		err = os.Chmod(dir, info.Mode().Perm()|0o011)
+	}
+	if err != nil {
+		return fmt.Errorf("let Postgres enter its directory: %w", err)
+	}
+	return nil
 }
 
 // barred is the first directory on the way to dir that another user may not enter, "" when there is none.
@@ -175,49 +201,7 @@ func (s server) initdbIn(ctx context.Context, dir string) error {
 	return failures
 }
 
-// stopLeftover ends a server that a killed parent may have left on this directory, so that we do not run two.
-func (s server) stopLeftover(ctx context.Context) error {
-	pidFile := filepath.Join(s.data, "postmaster.pid")
-	f, err := os.Open(pidFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("look for a server left behind: %w", err)
-	}
-	line, _ := bufio.NewReader(f).ReadString('\n')
-	_ = f.Close()
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil || !isPostgres(pid, s.data) {
-		return nil // Postgres itself removes a stale file
-	}
-	if parentAlive(pid) {
-		return fmt.Errorf("another process runs a Postgres on %s (pid %d): stop it, or choose another --data-dir", s.data, pid)
-	}
-	return terminate(ctx, pid)
-}
-
-// terminate ends a foreign process and waits until it is gone.
-func terminate(ctx context.Context, pid int) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	_ = syscall.Kill(pid, syscall.SIGINT)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for syscall.Kill(pid, 0) == nil {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("stop the process %d that was left behind: %w", pid, ctx.Err())
-		case <-tick.C:
-		}
-	}
-	return nil
-}
-
-func (s server) run(ctx context.Context) (*Process, error) {
-	port, err := freePort(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (s *server) run(ctx context.Context, port int) (*Process, error) {
 	password, err := os.ReadFile(s.passwordFile())
 	if err != nil {
 		return nil, fmt.Errorf("read its password: %w", err)

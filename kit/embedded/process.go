@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -25,7 +26,7 @@ import (
 // stopWithin is how long a child gets to stop by itself.
 const stopWithin = 4 * time.Second
 
-// Process is a running store.
+// Process is a running store. It is closed once; closing it again answers the same.
 type Process struct {
 	URL  string // how to reach it; carries a password where there is one
 	Kind string // "local binary", "fetched binary" or "in process"
@@ -39,7 +40,6 @@ func (p *Process) Close() error { return p.stop() }
 type child struct {
 	cmd    *exec.Cmd
 	exited chan struct{}
-	err    error
 	output *tail
 }
 
@@ -48,14 +48,14 @@ type child struct {
 func start(cmd *exec.Cmd, as *syscall.SysProcAttr) (*child, error) {
 	c := &child{cmd: cmd, exited: make(chan struct{}), output: &tail{}}
 	cmd.Stdout, cmd.Stderr = c.output, c.output
-	cmd.SysProcAttr = dieWithParent(as)
+	cmd.SysProcAttr, cmd.Dir = dieWithParent(as), "/" // it may not be able to be where we are
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			c.err = cmd.Wait()
+			_ = cmd.Wait()
 			close(c.exited)
 		}
 	}()
@@ -77,6 +77,9 @@ func (c *child) stop(signal os.Signal) error {
 	}
 }
 
+// oneTry bounds one question to a child whether it is ready: on its port may be somebody who never answers.
+const oneTry = 2 * time.Second
+
 // await polls until ready answers nil, the child dies, or ctx ends.
 func (c *child) await(ctx context.Context, ready func(context.Context) error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -84,15 +87,67 @@ func (c *child) await(ctx context.Context, ready func(context.Context) error) er
 	for {
 		select {
 		case <-c.exited:
-			return fmt.Errorf("%s ended at start: %s", c.cmd.Path, c.output)
+			return &startError{c.cmd.Path, c.output.String()}
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), c.stop(syscall.SIGKILL))
 		case <-tick.C:
-			if ready(ctx) == nil {
+			if c.try(ctx, ready) == nil {
 				return nil
 			}
 		}
 	}
+}
+
+// try asks once, and no longer than the child lives.
+func (c *child) try(ctx context.Context, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, oneTry)
+	defer cancel()
+	go func() {
+		select {
+		case <-c.exited:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ready(ctx)
+}
+
+// startError is a child that ended before it was ready.
+type startError struct{ path, output string }
+
+func (e *startError) Error() string { return e.path + " ended at start: " + e.output }
+
+// portTaken is true when it ended because somebody else was faster to take its port.
+func (e *startError) portTaken() bool {
+	return strings.Contains(e.output, "Address already in use") || strings.Contains(e.output, "could not create any TCP/IP sockets")
+}
+
+// onFreePort starts something on a port that was free a moment ago, and again on another when it is free no more.
+func onFreePort(ctx context.Context, start func(ctx context.Context, port int) (*Process, error)) (p *Process, err error) {
+	for range 5 {
+		port, err := freePort(ctx)
+		if err != nil {
+			return nil, err
+		}
+		p, err = start(ctx, port)
+		var ended *startError
+		if !errors.As(err, &ended) || !ended.portTaken() {
+			return p, err
+		}
+	}
+	return nil, errors.New("every port that was free was taken before we could use it")
+}
+
+// dataDir makes the directory that all private stores of a process share.
+func dataDir(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return "", fmt.Errorf("data directory: %w", err)
+	}
+	return dir, nil
 }
 
 // tail keeps the end of what a child prints.

@@ -8,9 +8,10 @@ const canEnterAnywhere = true
 // capDACOverride lets a process pass directories that are closed to its user.
 const capDACOverride = 1
 
-// dieWithParent: the kernel tells the child when we are gone. A group of its own keeps a Ctrl-C of ours from reaching it.
+// dieWithParent: the kernel tells the child when we are gone, and it stops in order, without waiting for its clients. A group of its own
+// keeps a Ctrl-C of ours from reaching it.
 func dieWithParent(as *syscall.SysProcAttr) *syscall.SysProcAttr {
-	as.Pdeathsig, as.Setpgid = syscall.SIGQUIT, true
+	as.Pdeathsig, as.Setpgid = syscall.SIGINT, true
 	return as
 }
 

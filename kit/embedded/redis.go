@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,27 +24,39 @@ func Redis(ctx context.Context, dir string, log *slog.Logger) (*Process, error) 
 	if err != nil {
 		return inProcessRedis(log)
 	}
-	data, err := filepath.Abs(filepath.Join(dir, "redis"))
-	if err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+	if dir, err = dataDir(dir); err != nil {
+		return nil, err
 	}
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
-	}
-	port, err := freePort(ctx)
+	release, err := hold(dir, "redis")
 	if err != nil {
 		return nil, err
 	}
-	p, err := localRedis(ctx, bin, data, port)
+	p, err := localRedis(ctx, bin, filepath.Join(dir, "redis"))
 	if err != nil {
+		release()
 		return nil, fmt.Errorf("private Redis: %w", err)
 	}
 	logStarted(log, "redis", p, began)
-	return p, nil
+	return heldBy(p, release), nil
 }
 
-func localRedis(ctx context.Context, bin, data string, port int) (*Process, error) {
-	c, err := start(exec.Command(bin, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", data, "--appendonly", "yes", "--save", "", "--daemonize", "no"), &syscall.SysProcAttr{})
+// localRedis runs bin on data; two at once would ruin what they append to, so what was left behind ends first.
+func localRedis(ctx context.Context, bin, data string) (*Process, error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	pidFile := data + ".pid"
+	if err := stopLeftover(ctx, pidFile, "redis-server", data); err != nil {
+		return nil, err
+	}
+	return onFreePort(ctx, func(ctx context.Context, port int) (*Process, error) {
+		return redisOn(ctx, bin, data, pidFile, port)
+	})
+}
+
+func redisOn(ctx context.Context, bin, data, pidFile string, port int) (*Process, error) {
+	c, err := start(exec.Command(bin, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", data, "--appendonly", "yes", "--save", "",
+		"--daemonize", "no", "--pidfile", pidFile), &syscall.SysProcAttr{})
 	if err != nil {
 		return nil, err
 	}
@@ -52,10 +65,19 @@ func localRedis(ctx context.Context, bin, data string, port int) (*Process, erro
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	if err := c.await(ctx, func(ctx context.Context) error { return client.Ping(ctx).Err() }); err != nil {
+	if err := c.await(ctx, func(ctx context.Context) error { return answersItself(ctx, client, c.cmd.Process.Pid) }); err != nil {
 		return nil, err
 	}
 	return &Process{URL: "redis://" + address + "/0", Kind: "local binary", stop: func() error { return c.stop(syscall.SIGTERM) }}, nil
+}
+
+// answersItself is nil when the server that answers is ours, and not one that took the port before.
+func answersItself(ctx context.Context, client *redis.Client, pid int) error {
+	info, err := client.Info(ctx, "server").Result()
+	if err == nil && !strings.Contains(info, fmt.Sprintf("process_id:%d\r\n", pid)) {
+		err = errors.New("another server answers")
+	}
+	return err
 }
 
 func inProcessRedis(log *slog.Logger) (*Process, error) {
