@@ -34,6 +34,7 @@ type (
 	Account = world.Account
 	Draft   = world.Draft
 	Truth   = world.Truth
+	Event   = world.Event
 	Faults  = fault.Set
 	Rule    = fault.Rule
 )
