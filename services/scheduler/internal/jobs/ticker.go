@@ -1,0 +1,106 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidemark/tidemark/services/scheduler/internal/plan"
+)
+
+// tickLock is held by the one scheduler that ticks.
+const tickLock int64 = 0x7469_636b
+
+// Ticker looks for due channels every moment, on one scheduler at a time.
+type Ticker struct {
+	Pool  *pgxpool.Pool
+	Tick  func(ctx context.Context, now time.Time) (plan.Ticked, error)
+	Every time.Duration
+	Now   func() time.Time
+	Log   *slog.Logger
+	Ended func(plan.Ticked, error)
+
+	once sync.Once
+	wake chan struct{}
+	mu   sync.Mutex
+	last time.Time // when a tick last ended well, here or elsewhere
+	err  error     // of the last tick
+}
+
+func (t *Ticker) woken() chan struct{} {
+	t.once.Do(func() { t.wake = make(chan struct{}, 1) })
+	return t.wake
+}
+
+// Wake makes the next tick come at once.
+func (t *Ticker) Wake() {
+	select {
+	case t.woken() <- struct{}{}:
+	default:
+	}
+}
+
+// Last is when a tick last ended well, and what went wrong since.
+func (t *Ticker) Last() (time.Time, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last, t.err
+}
+
+// Run ticks until ctx ends. A tick that fails is tried again at the next.
+func (t *Ticker) Run(ctx context.Context) error {
+	pause := time.NewTicker(t.Every)
+	defer pause.Stop()
+	for {
+		again, err := t.tick(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		t.ended(err)
+		if again && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pause.C:
+		case <-t.woken():
+		}
+	}
+}
+
+// tick ticks if nobody else does. More than fits into one is gone on with at once.
+func (t *Ticker) tick(ctx context.Context) (again bool, err error) {
+	conn, err := t.Pool.Acquire(ctx)
+	if err != nil {
+		return false, fmt.Errorf("connect for a tick: %w: %w", plan.ErrDown, err)
+	}
+	defer conn.Release()
+	var ours bool
+	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", tickLock).Scan(&ours); err != nil || !ours {
+		return false, err // elsewhere a tick goes on: as good as ours
+	}
+	defer func() {
+		if _, err := conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", tickLock); err != nil {
+			_ = conn.Conn().Close(context.WithoutCancel(ctx)) // a session that keeps the lock must not go back to the pool
+		}
+	}()
+	did, err := t.Tick(ctx, t.Now())
+	t.Ended(did, err)
+	return did.Due > 0, err
+}
+
+func (t *Ticker) ended(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil && (t.err == nil || t.err.Error() != err.Error()) {
+		t.Log.Warn("tick", "err", err)
+	}
+	if t.err = err; err == nil {
+		t.last = t.Now()
+	}
+}

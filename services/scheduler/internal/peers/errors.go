@@ -1,0 +1,46 @@
+package peers
+
+import (
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tidemark/tidemark/kit/rpc"
+	"github.com/tidemark/tidemark/services/scheduler/internal/plan"
+)
+
+// kinds mirrors the reasons that the parser and the watermark give.
+var kinds = map[string]plan.Kind{
+	"CHANNEL_PRIVATE": plan.Barred, "NOT_A_MEMBER": plan.Barred, "USERNAME_NOT_OCCUPIED": plan.Barred, "CHANNEL_NOT_FOUND": plan.Barred,
+	"NO_ACCOUNT": plan.NoReader, "SESSION_GONE": plan.NoReader, "ACCOUNT_FROZEN": plan.NoReader,
+	"FLOOD_WAIT":      plan.Flooded,
+	"STALE_RUN_TOKEN": plan.Stale, "STALE_GENERATION": plan.Stale,
+}
+
+func kindOf(reason string) plan.Kind { return kinds[reason] }
+
+// problem is an error of the wire as the core sees it: by its reason first, by its code where it has none that we know.
+func problem(peer string, err error) error {
+	if err == nil {
+		return nil
+	}
+	s := status.Convert(err)
+	p := &plan.Problem{Reason: rpc.Reason(err), Message: s.Message(), Cause: err}
+	p.Retry, _ = rpc.RetryAfter(err)
+	kind, known := kinds[p.Reason]
+	switch {
+	case known:
+		p.Kind = kind
+	case s.Code() == codes.NotFound, s.Code() == codes.PermissionDenied:
+		p.Kind = plan.Barred
+	case s.Code() == codes.InvalidArgument:
+		p.Kind = plan.Refused
+	case s.Code() == codes.Aborted:
+		p.Kind = plan.Stale
+	case s.Code() == codes.Unavailable && p.Reason == "":
+		p.Reason, p.Message = "PEER_UNREACHABLE", "the "+peer+" service does not answer"
+	}
+	if p.Reason == "" {
+		p.Reason = s.Code().String()
+	}
+	return p
+}

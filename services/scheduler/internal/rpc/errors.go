@@ -1,0 +1,38 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/tidemark/tidemark/kit/rpc"
+	"github.com/tidemark/tidemark/services/scheduler/internal/plan"
+)
+
+// toStatus is the one place where the core's errors become gRPC's. A peer's typed status passes as it is: it says what to do already.
+func toStatus(err error, what string) error {
+	var field *plan.FieldError
+	var problem *plan.Problem
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &field):
+		return rpc.InvalidField(field.Field, field.Problem)
+	case errors.As(err, &problem):
+		if rpc.Reason(problem.Cause) != "" {
+			return problem.Cause
+		}
+		return rpc.Error(codes.Unavailable, problem.Reason, problem.Message+": check that it runs, then repeat", rpc.WithCause(problem.Cause))
+	case errors.Is(err, plan.ErrUnknown):
+		return rpc.Error(codes.NotFound, "NOT_FOUND", what+": see `tidemark channel list` for what is followed")
+	case errors.Is(err, plan.ErrDown):
+		return rpc.Error(codes.Unavailable, "STORE_UNREACHABLE", "Postgres does not answer: check that it runs, then repeat; nothing was changed", rpc.WithCause(err))
+	case errors.Is(err, context.DeadlineExceeded):
+		return rpc.Error(codes.DeadlineExceeded, "DEADLINE_EXCEEDED", "the call ran out of time; it is safe to repeat", rpc.WithCause(err))
+	}
+	return err
+}
+
+func notFollowed(id plan.ChannelID) string { return fmt.Sprintf("channel %d is not followed", id) }

@@ -1,0 +1,154 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+
+	schedulerv1 "github.com/tidemark/tidemark/gen/tidemark/scheduler/v1"
+	"github.com/tidemark/tidemark/kit/rpc"
+	"github.com/tidemark/tidemark/services/scheduler/internal/plan"
+)
+
+// RunStore is what this room needs of the store for runs.
+type RunStore interface {
+	Trigger(ctx context.Context, id plan.ChannelID, now time.Time) (bool, error)
+	Run(ctx context.Context, id plan.RunID) (plan.Run, error)
+	Runs(ctx context.Context, channel plan.ChannelID, outcome plan.Outcome, before plan.RunID, limit int) ([]plan.Run, error)
+	Ended(ctx context.Context, channel plan.ChannelID, after int64, limit int) ([]plan.Run, error)
+	LastEnd(ctx context.Context) (int64, error)
+}
+
+const (
+	// watchEvery is how late a watcher hears of a run at most.
+	watchEvery = 250 * time.Millisecond
+	// heartbeat tells a watcher that the stream lives.
+	heartbeat = 15 * time.Second
+	watchPage = 500
+)
+
+// Runs serves RunService.
+type Runs struct {
+	schedulerv1.UnimplementedRunServiceServer
+	Store RunStore
+	Now   func() time.Time
+	Wake  func()
+}
+
+// TriggerRun makes a channel due now.
+func (s *Runs) TriggerRun(ctx context.Context, r *schedulerv1.TriggerRunRequest) (*schedulerv1.TriggerRunResponse, error) {
+	id, err := toID(r.GetChannelId())
+	if err != nil {
+		return nil, toStatus(err, "")
+	}
+	queued, err := s.Store.Trigger(ctx, id, s.Now())
+	if err != nil {
+		return nil, toStatus(err, notFollowed(id))
+	}
+	s.Wake()
+	return &schedulerv1.TriggerRunResponse{Queued: queued}, nil
+}
+
+// GetRun answers one.
+func (s *Runs) GetRun(ctx context.Context, r *schedulerv1.GetRunRequest) (*schedulerv1.GetRunResponse, error) {
+	run, err := s.Store.Run(ctx, plan.RunID(r.GetRunId()))
+	if err != nil {
+		return nil, toStatus(err, fmt.Sprintf("there is no run %d", r.GetRunId()))
+	}
+	return &schedulerv1.GetRunResponse{Run: fromRun(run)}, nil
+}
+
+// ListRuns answers a page, newest first.
+func (s *Runs) ListRuns(ctx context.Context, r *schedulerv1.ListRunsRequest) (*schedulerv1.ListRunsResponse, error) {
+	size, err := rpc.PageSize(r.GetPageSize())
+	if err != nil {
+		return nil, err
+	}
+	before := plan.RunID(math.MaxInt64)
+	if err := rpc.ReadPageToken(r, &before); err != nil {
+		return nil, err
+	}
+	channel, err := anyChannel(r.GetChannelId())
+	if err != nil {
+		return nil, toStatus(err, "")
+	}
+	runs, err := s.Store.Runs(ctx, channel, keyOf(outcomes, r.GetOutcome()), before, size+1)
+	if err != nil {
+		return nil, toStatus(err, "")
+	}
+	resp := &schedulerv1.ListRunsResponse{}
+	for _, run := range runs[:min(size, len(runs))] {
+		resp.Runs = append(resp.Runs, fromRun(run))
+	}
+	if len(runs) > size {
+		resp.NextPageToken = rpc.PageToken(r, runs[size-1].ID)
+	}
+	return resp, nil
+}
+
+// anyChannel is 0 for all.
+func anyChannel(id int64) (plan.ChannelID, error) {
+	if id == 0 {
+		return 0, nil
+	}
+	return toID(id)
+}
+
+// WatchRuns streams runs as they end. It asks the table: a watcher costs a query now and then, and never holds a transaction open.
+func (s *Runs) WatchRuns(r *schedulerv1.WatchRunsRequest, stream grpc.ServerStreamingServer[schedulerv1.WatchRunsResponse]) error {
+	ctx := stream.Context()
+	channel, err := anyChannel(r.GetChannelId())
+	if err != nil {
+		return toStatus(err, "")
+	}
+	at, err := s.start(ctx, r.GetResumeToken())
+	if err != nil {
+		return toStatus(err, "")
+	}
+	look, beat := time.NewTicker(watchEvery), time.NewTicker(heartbeat)
+	defer look.Stop()
+	defer beat.Stop()
+	for {
+		runs, err := s.Store.Ended(ctx, channel, at, watchPage)
+		if err != nil {
+			return toStatus(err, "")
+		}
+		for _, run := range runs {
+			at = run.Sequence
+			if err := stream.Send(&schedulerv1.WatchRunsResponse{Run: fromRun(run), ResumeToken: token(at)}); err != nil {
+				return err
+			}
+		}
+		if len(runs) == watchPage {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-look.C:
+		case <-beat.C:
+			if err := stream.Send(&schedulerv1.WatchRunsResponse{ResumeToken: token(at)}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func token(sequence int64) string { return strconv.FormatInt(sequence, 36) }
+
+// start is where a watcher goes on: behind its token, or now.
+func (s *Runs) start(ctx context.Context, resume string) (int64, error) {
+	last, err := s.Store.LastEnd(ctx)
+	if err != nil || resume == "" {
+		return last, err
+	}
+	at, err := strconv.ParseInt(resume, 36, 64)
+	if err != nil || at < 0 || at > last {
+		return 0, &plan.FieldError{Field: "resume_token", Problem: "is none that this service gave: start without one"}
+	}
+	return at, nil
+}
