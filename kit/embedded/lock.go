@@ -48,11 +48,10 @@ func stopLeftover(ctx context.Context, pidFile, program, dir string) error {
 		return fmt.Errorf("look for a server left behind: %w", err)
 	}
 	line, _, _ := bytes.Cut(content, []byte("\n"))
-	pid, err := strconv.Atoi(string(bytes.TrimSpace(line)))
-	if err != nil || !isOurs(ctx, pid, program, dir) {
-		return nil // it is gone, and the number may be another's by now
+	if pid, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil && isOurs(ctx, pid, program, dir) {
+		return terminate(ctx, pid)
 	}
-	return terminate(ctx, pid)
+	return nil // it is gone, and the number may be another's by now
 }
 
 // isOurs is true when the process runs program in dir, or on dir by its command line.

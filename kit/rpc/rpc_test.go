@@ -34,7 +34,7 @@ func (h healthFunc) Check(ctx context.Context, _ *grpc_health_v1.HealthCheckRequ
 }
 
 // call makes one call through a real server and answers the client's error and what was logged.
-func call(t *testing.T, ctx context.Context, handler func(context.Context) error) (error, string) { //nolint:revive // the context is the case
+func call(t *testing.T, ctx context.Context, handler func(context.Context) error) (error, string) { //nolint:revive,staticcheck // the context is the case, the error what it answers
 	t.Helper()
 	var log strings.Builder
 	server := NewServer(ServerOptions{Log: slog.New(slog.NewTextHandler(&log, nil)), Registry: prometheus.NewRegistry()})

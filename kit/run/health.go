@@ -89,19 +89,20 @@ func (h *health) watch(ctx context.Context, s Service) {
 }
 
 func (h *health) ask(ctx context.Context, s Service) {
-	answer := make(chan error, 1)
 	bounded, cancel := context.WithTimeout(ctx, pollWithin)
 	defer cancel()
-	go func() { answer <- s.Ready(bounded) }()
+	var problem error
+	answered := make(chan struct{})
+	go func() { problem = s.Ready(bounded); close(answered) }()
 	select {
-	case problem := <-answer:
+	case <-answered:
 		h.set(nameOf(s), problem)
 		return
 	case <-bounded.Done():
 		h.set(nameOf(s), fmt.Errorf("does not say within %s whether it is ready", pollWithin))
 	}
-	select {
-	case <-answer:
+	select { // one question at a time
+	case <-answered:
 	case <-ctx.Done():
 	}
 }

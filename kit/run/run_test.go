@@ -154,7 +154,7 @@ func TestReflectionOfBothVersions(t *testing.T) {
 	}
 	alpha, err := grpc_reflection_v1alpha.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
 	if err == nil {
-		err = alpha.Send(&grpc_reflection_v1alpha.ServerReflectionRequest{MessageRequest: &grpc_reflection_v1alpha.ServerReflectionRequest_ListServices{}})
+		err = alpha.Send(&grpc_reflection_v1alpha.ServerReflectionRequest{MessageRequest: &grpc_reflection_v1alpha.ServerReflectionRequest_ListServices{}}) //nolint:staticcheck // old clients speak it
 	}
 	if err == nil {
 		_, err = alpha.Recv()

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,10 +258,10 @@ func TestEndingWithTheContextIsNoError(t *testing.T) {
 func TestAServiceThatDoesNotAnswerIsNotReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := false
+		var slow atomic.Bool
 		a := &actor{id: "it", tells: &story{}}
 		a.ready = func(context.Context) error {
-			if slow {
+			if slow.Load() {
 				<-time.After(10 * time.Second) // deaf to its context
 			}
 			return nil
@@ -281,11 +282,11 @@ func TestAServiceThatDoesNotAnswerIsNotReady(t *testing.T) {
 		}
 		synctest.Wait()
 		expect("ready", "/health", 200, `{"services":{"run":{"status":"SERVING"}},"status":"SERVING","version":"v9"}`)
-		slow = true
+		slow.Store(true)
 		<-time.After(5 * time.Second)
 		expect("slow", "/health", 503, `{"services":{"run":{"status":"NOT_SERVING","reason":"does not say within 3s whether it is ready"}},"status":"NOT_SERVING","version":"v9"}`)
 		expect("slow", "/livez", 200, "alive")
-		slow = false
+		slow.Store(false)
 		<-time.After(10 * time.Second)
 		expect("ready again", "/health", 200, `{"services":{"run":{"status":"SERVING"}},"status":"SERVING","version":"v9"}`)
 		h.stopping()

@@ -99,6 +99,7 @@ func adminURL(t testing.TB) env.Secret {
 		}
 		p, err := embedded.Postgres(context.WithoutCancel(t.Context()), dir, embedded.PostgresOptions{Fast: true}, slog.New(slog.DiscardHandler))
 		if err != nil {
+			_ = os.RemoveAll(dir)
 			t.Fatalf("no Postgres for tests: %v\nSet TEST_DATABASE_URL to a server whose user may create databases, or install one: `make setup`.", err)
 		}
 		server.process, server.dir = p, dir
