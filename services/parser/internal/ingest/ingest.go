@@ -64,6 +64,8 @@ type Page struct {
 	Oldest, Newest time.Time
 	// Top is the highest message id seen in the answer, even beyond the range.
 	Top MessageID
+	// ReadAt is when the page was asked for; set by the Ingester. It tells older copies from newer ones.
+	ReadAt time.Time
 }
 
 // Unreadable is a message that could not be decoded or mapped.
@@ -85,9 +87,9 @@ type Source interface {
 
 // Store keeps posts. Saving a page again stores and emits nothing.
 type Store interface {
-	// SavePage stores what is new or changed, with one outbox row per new revision, and what is unreadable, in one transaction.
+	// SavePage stores what Decide finds new or changed, marks what is gone, with one outbox row per new revision, and what is unreadable, in one transaction.
 	SavePage(ctx context.Context, channel ChannelID, page Page, now time.Time) (Saved, error)
 }
 
 // Saved counts what a page brought.
-type Saved struct{ New, Changed int }
+type Saved struct{ New, Changed, Deleted int }

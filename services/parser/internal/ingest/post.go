@@ -12,6 +12,8 @@ type Post struct {
 	DeletedAt  time.Time // zero while it stands
 	EditHidden bool
 
+	FirstSeenAt, ChangedAt time.Time // when it was first read, and when what is stored was; set by the store
+
 	Text     string
 	Entities []Entity
 

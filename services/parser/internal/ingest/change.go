@@ -1,0 +1,118 @@
+package ingest
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"time"
+)
+
+// Known is what the store remembers of a post, as far as deciding needs it.
+type Known struct {
+	Message   MessageID
+	Revision  int32
+	Content   Hash
+	Counters  int64
+	EditedAt  time.Time
+	ReadAt    time.Time // when what is stored was read
+	IsDeleted bool
+}
+
+// Change is what to write.
+type Change struct {
+	Posts   []Stored    // whole rows, new and changed; revisions and instants are set
+	Deleted []MessageID // to be marked as gone
+	Events  []Event     // one per new revision or deletion, ascending by message
+	Saved   Saved
+}
+
+// Stored is a post with the hashes that tell later whether it changed.
+type Stored struct {
+	Post
+	Content  Hash
+	Counters int64
+	Kind     Kind // Created, or Edited: what is stored before is to be kept as a revision; empty when only counters changed
+}
+
+// Decide compares a page with what is known of its ids, and of all stored posts in page.Covered. It cleans the page's posts: their texts may hold
+// what no database takes. now is when the change is recorded.
+//
+// What was read before what is stored, or edited before, is an older copy and changes nothing. A stored post that the page proves not to
+// exist is gone; ids are never given out twice, so this holds however old the page is.
+func Decide(channel ChannelID, page Page, known []Known, now time.Time) Change {
+	readAt := page.ReadAt
+	if readAt.IsZero() {
+		readAt = now
+	}
+	readAt = readAt.Truncate(time.Microsecond) // as Postgres keeps it
+	by := make(map[MessageID]*Known, len(known))
+	for i := range known {
+		by[known[i].Message] = &known[i]
+	}
+	c := Change{Posts: make([]Stored, 0, len(page.Posts))}
+	seen := make(map[MessageID]bool, len(known))
+	var buf []byte
+	for i := range page.Posts {
+		p := &page.Posts[i]
+		p.Channel = channel
+		p.clean()
+		s := Stored{Post: *p}
+		buf = p.appendContent(buf[:0])
+		s.Content = hashOf(buf)
+		buf = p.appendCounters(buf[:0])
+		sum := hashOf(buf)
+		s.Counters = int64(binary.LittleEndian.Uint64(sum[:]))
+		c.judge(s, by[p.Message], readAt)
+		if len(known) > 0 {
+			seen[p.Message] = true
+		}
+	}
+	for _, u := range page.Unreadable {
+		seen[u.Message] = true
+	}
+	c.announce(channel, now)
+	c.gone(channel, page.Covered, known, seen, now)
+	return c
+}
+
+func (c *Change) judge(s Stored, k *Known, readAt time.Time) {
+	s.ChangedAt = readAt
+	switch {
+	case k == nil:
+		s.Kind, s.Revision, s.FirstSeenAt = Created, 1, readAt
+		c.Saved.New++
+	case readAt.Before(k.ReadAt) || s.EditedAt.Before(k.EditedAt):
+		return
+	case k.Content != s.Content || k.IsDeleted:
+		s.Kind, s.Revision = Edited, k.Revision+1
+		c.Saved.Changed++
+	case k.Counters != s.Counters:
+		s.Revision = k.Revision
+	default:
+		return
+	}
+	c.Posts = append(c.Posts, s)
+}
+
+// announce makes the events of new and changed posts.
+func (c *Change) announce(channel ChannelID, now time.Time) {
+	c.Events = make([]Event, 0, len(c.Posts))
+	for i := range c.Posts {
+		if s := &c.Posts[i]; s.Kind != "" {
+			c.Events = append(c.Events, Event{channel, s.Message, s.Revision, s.Kind, now, &s.Post})
+		}
+	}
+}
+
+// gone finds the stored posts that the page proves not to exist any more.
+func (c *Change) gone(channel ChannelID, covered Range, known []Known, seen map[MessageID]bool, now time.Time) {
+	for _, k := range known {
+		if covered.Contains(k.Message) && !k.IsDeleted && !seen[k.Message] {
+			c.Deleted = append(c.Deleted, k.Message)
+			c.Events = append(c.Events, Event{channel, k.Message, k.Revision, Deleted, now, nil})
+		}
+	}
+	if c.Saved.Deleted = len(c.Deleted); c.Saved.Deleted > 0 {
+		slices.SortStableFunc(c.Events, func(a, b Event) int { return cmp.Compare(a.Message, b.Message) })
+	}
+}

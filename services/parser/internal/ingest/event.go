@@ -1,0 +1,62 @@
+package ingest
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+// Kind is what an event tells.
+type Kind string
+
+// The kinds, by their names in the stream.
+const (
+	Created Kind = "post.created"
+	Edited  Kind = "post.edited"
+	Deleted Kind = "post.deleted"
+)
+
+// Event tells one change of one post.
+type Event struct {
+	Channel    ChannelID
+	Message    MessageID
+	Revision   int32
+	Kind       Kind
+	RecordedAt time.Time
+	Post       *Post // as it is now; nil when Deleted
+}
+
+// EventID is the same at every delivery: "<channel>/<message>/<revision>/<kind>".
+func EventID(channel ChannelID, message MessageID, revision int32, kind Kind) string {
+	b := make([]byte, 0, 48)
+	b = append(strconv.AppendInt(b, int64(channel), 10), '/')
+	b = append(strconv.AppendInt(b, int64(message), 10), '/')
+	b = append(strconv.AppendInt(b, int64(revision), 10), '/')
+	return string(append(b, kind...))
+}
+
+// Encoder turns an event into the bytes that are stored and sent.
+type Encoder func(Event) ([]byte, error)
+
+// Outgoing is a stored event on its way out.
+type Outgoing struct {
+	Channel  ChannelID
+	Message  MessageID
+	Revision int32
+	Kind     Kind
+	Bytes    []byte
+}
+
+// Outbox holds stored events that are to be published, in the order in which they were committed.
+type Outbox interface {
+	// Lead takes the one right to publish; false when another process has it.
+	Lead(ctx context.Context) (Lead, bool, error)
+}
+
+// Lead is the right to publish. It is lost with its connection: then every call fails, and another may lead.
+type Lead interface {
+	// Next notes that of the events it answered so far the first sent are published, and answers at most limit more, none if there are none now.
+	Next(ctx context.Context, sent int64, limit int) ([]Outgoing, error)
+	// Close gives the lead up.
+	Close()
+}
