@@ -41,6 +41,9 @@ func (p *Pool) call(ctx context.Context, r *reader, in request) (body, error) {
 		}
 		answer, err := r.invoke(ctx, in)
 		v := judge(ctx, err)
+		if gone := r.gone(); err != nil && gone != nil { // ended by another call's answer
+			return nil, gone
+		}
 		p.metrics.requests.WithLabelValues(method, v.outcome).Inc()
 		switch {
 		case err == nil:

@@ -1,6 +1,7 @@
 package telegram
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -34,7 +35,13 @@ type login struct {
 	inputs chan input
 	ended  chan struct{}
 	wait   account.LoginState // what it waits for
-	last   *input             // the one that finished the login, answered when the account is in
+}
+
+// result is what a login's connection came to.
+type result struct {
+	user *tg.User
+	last *input // the one that finished the login, answered when the account is in
+	err  error
 }
 
 type input struct {
@@ -62,17 +69,17 @@ func (p *Pool) StartLogin(ctx context.Context, phone string, report func(account
 	defer p.closeLogin(l)
 
 	storage := new(session.StorageMemory)
-	user, err := p.authorize(ctx, l, storage)
-	if err == nil {
-		err = p.adopt(ctx, l, user, storage)
+	got := p.authorize(ctx, l, storage)
+	if err = got.err; err == nil {
+		err = p.adopt(ctx, l, got.user, storage)
 	}
 	if err != nil {
 		err = fmt.Errorf("log in: %w", loginError(ctx, err))
-		l.finish(outcome{err: err})
+		got.last.answer(outcome{err: err})
 		return err
 	}
-	l.finish(outcome{state: account.LoggedIn})
-	return report(account.LoginStep{Login: l.id, State: account.LoggedIn, Account: account.ID(user.ID)})
+	got.last.answer(outcome{state: account.LoggedIn})
+	return report(account.LoginStep{Login: l.id, State: account.LoggedIn, Account: account.ID(got.user.ID)})
 }
 
 // SubmitCode hands in the code that Telegram sent. account.ErrCode leaves the login open.
@@ -103,6 +110,8 @@ func (p *Pool) submit(ctx context.Context, id string, kind account.LoginState, v
 	select {
 	case got := <-in.reply:
 		return got.state, got.err
+	case <-l.ended:
+		return in.late()
 	case <-ctx.Done():
 		return 0, fmt.Errorf("hand in: %w", ctx.Err())
 	}
@@ -121,15 +130,29 @@ func (p *Pool) closeLogin(l *login) {
 	close(l.ended)
 }
 
-func (l *login) finish(o outcome) {
-	if l.last != nil {
-		l.last.reply <- o
-		l.last = nil
+// answer tells whoever handed the input in; there may be nobody.
+func (in *input) answer(o outcome) {
+	if in == nil {
+		return
+	}
+	select {
+	case in.reply <- o:
+	default: // it has its answer
 	}
 }
 
-// authorize runs the login's own connection; it is closed when authorize returns, so that the account's reader is the only one with the session.
-func (p *Pool) authorize(ctx context.Context, l *login, storage session.Storage) (user *tg.User, err error) {
+// late is the answer after the login's end.
+func (in *input) late() (account.LoginState, error) {
+	select {
+	case got := <-in.reply:
+		return got.state, got.err
+	default:
+		return 0, account.ErrNoLogin
+	}
+}
+
+// authorize runs the login's own connection; it is closed when authorize returns a user, so that the account's reader is the only one with the session.
+func (p *Pool) authorize(ctx context.Context, l *login, storage session.Storage) result {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var failed atomic.Int32
@@ -140,20 +163,33 @@ func (p *Pool) authorize(ctx context.Context, l *login, storage session.Storage)
 			cancel(p.noServer(err))
 		}
 	})
-	err = client.Run(ctx, func(ctx context.Context) error {
-		connected.Stop()
-		user, err = l.run(ctx, client)
-		return err
-	})
-	switch {
-	case errors.Is(err, exchange.ErrKeyFingerprintNotFound):
-		return nil, &account.ServerKeyError{Address: p.servers.address(), File: p.servers.keyFile}
-	case user != nil:
-		return user, nil
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+	ended := make(chan result, 1)
+	go func() {
+		var got result
+		err := client.Run(ctx, func(ctx context.Context) error {
+			connected.Stop()
+			got.user, got.last, got.err = l.run(ctx, client)
+			return got.err
+		})
+		if got.user == nil { // else an error of the closing counts for nothing
+			got.err = p.connectError(cmp.Or(got.err, err))
+		}
+		ended <- got
+	}()
+	select {
+	case got := <-ended:
+		return got
+	case <-ctx.Done(): // gotd finishes a key exchange that nobody answers before it ends; nobody waits for that
+		return result{err: context.Cause(ctx)}
 	}
-	return nil, err
+}
+
+// connectError names the server when it has none of our keys.
+func (p *Pool) connectError(err error) error {
+	if errors.Is(err, exchange.ErrKeyFingerprintNotFound) {
+		return &account.ServerKeyError{Address: p.servers.address(), File: p.servers.keyFile}
+	}
+	return cmp.Or(err, errEnded)
 }
 
 // noServer says that the datacenter does not answer, with the reason that the operating system gave, if any.

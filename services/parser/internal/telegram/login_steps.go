@@ -19,32 +19,33 @@ import (
 const methodSendCode = "auth.sendCode"
 
 // run takes the login through its steps over an open connection.
-func (l *login) run(ctx context.Context, client *td.Client) (*tg.User, error) {
+func (l *login) run(ctx context.Context, client *td.Client) (*tg.User, *input, error) {
 	sent, err := within(ctx, func(ctx context.Context) (tg.AuthSentCodeClass, error) {
 		return client.Auth().SendCode(ctx, l.phone, auth.SendCodeOptions{})
 	})
 	l.pool.metrics.requests.WithLabelValues(methodSendCode, judge(ctx, err).outcome).Inc()
 	if err != nil {
-		return nil, l.pool.serverError(err)
+		return nil, nil, l.pool.serverError(err)
 	}
 	switch s := sent.(type) {
 	case *tg.AuthSentCodeSuccess:
-		return userOf(s.Authorization)
+		user, err := userOf(s.Authorization)
+		return user, nil, err
 	case *tg.AuthSentCode:
 		return l.signIn(ctx, client, s.PhoneCodeHash)
 	}
-	return nil, fmt.Errorf("telegram wants %s before it sends a code, which only official apps can give", sent.TypeName())
+	return nil, nil, fmt.Errorf("telegram wants %s before it sends a code, which only official apps can give", sent.TypeName())
 }
 
 // signIn waits for the code, and for the password when there is one, until one of the tries succeeds or makes another useless.
-func (l *login) signIn(ctx context.Context, client *td.Client, hash string) (*tg.User, error) {
+func (l *login) signIn(ctx context.Context, client *td.Client, hash string) (*tg.User, *input, error) {
 	if err := l.await(account.CodeNeeded); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, nil, context.Cause(ctx)
 		case in := <-l.inputs:
 			if in.kind != l.wait {
 				in.reply <- outcome{err: account.ErrOrder}
@@ -57,17 +58,17 @@ func (l *login) signIn(ctx context.Context, client *td.Client, hash string) (*tg
 				return client.Auth().SignIn(ctx, l.phone, in.value, hash)
 			})
 			if err == nil {
-				l.last = &in
-				return userOf(done)
+				user, err := userOf(done)
+				return user, &in, err
 			}
 			if err := l.tryAgain(ctx, in, err); err != nil {
-				return nil, err
+				return nil, &in, err
 			}
 		}
 	}
 }
 
-// tryAgain answers an input that did not log in; its error ends the login.
+// tryAgain answers an input that did not log in. Its error ends the login, and is the answer then.
 func (l *login) tryAgain(ctx context.Context, in input, err error) error {
 	if errors.Is(err, auth.ErrPasswordAuthNeeded) {
 		in.reply <- outcome{state: account.PasswordNeeded}
@@ -79,7 +80,6 @@ func (l *login) tryAgain(ctx context.Context, in input, err error) error {
 		in.reply <- outcome{err: err}
 		return nil
 	}
-	l.last = &in
 	return err
 }
 

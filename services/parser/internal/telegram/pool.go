@@ -102,12 +102,20 @@ func (p *Pool) usable(ctx context.Context) ([]*reader, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.readers) > 0 {
-		all := make([]*reader, 0, len(p.readers))
-		for _, r := range p.readers {
-			all = append(all, r)
+	var all []*reader
+	var gone error
+	for _, r := range p.readers {
+		if err := r.gone(); err != nil {
+			gone = err
+			continue
 		}
+		all = append(all, r)
+	}
+	if len(all) > 0 {
 		return all, nil
+	}
+	if gone != nil {
+		return nil, gone
 	}
 	for id, state := range p.idle {
 		if state != account.Active && state != account.Unreachable {

@@ -3,6 +3,7 @@ package telegram
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -11,10 +12,10 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/gotd/td/session"
 	td "github.com/gotd/td/telegram"
-	"github.com/gotd/td/tg"
 	"github.com/gotd/td/tgerr"
 
 	"github.com/tidemark/tidemark/services/parser/internal/account"
+	"github.com/tidemark/tidemark/services/parser/internal/ingest"
 )
 
 // reader is one account's connection, for as long as we hold its lease.
@@ -103,6 +104,16 @@ func (r *reader) state() account.State {
 	return account.Unreachable
 }
 
+// gone says why the account can no longer read, nil while it can.
+func (r *reader) gone() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.final == "" {
+		return nil
+	}
+	return fmt.Errorf("account %d is %s: %w", r.id(), r.final, ingest.ErrSession)
+}
+
 // becomes ends the reader when the account can no longer read; no state is no change.
 func (r *reader) becomes(s account.State, why error) {
 	if s == "" {
@@ -155,5 +166,3 @@ func permanent(err error) account.State {
 	}
 	return ""
 }
-
-var _ tg.Invoker = (*td.Client)(nil)
