@@ -18,8 +18,9 @@ const tokenTTL = 30 // seconds that a QR code is shown for
 
 // logins are the logins under way, by key.
 type logins struct {
-	mu    sync.Mutex
-	byKey map[*wire.Key]*login
+	mu        sync.Mutex
+	byKey     map[*wire.Key]*login
+	verifiers map[int64]*verifier // of accounts with a password, made when first needed
 }
 
 // login is how far one client has come.
@@ -32,7 +33,9 @@ type login struct {
 	session         *wire.Session
 }
 
-func newLogins() logins { return logins{byKey: map[*wire.Key]*login{}} }
+func newLogins() logins {
+	return logins{byKey: map[*wire.Key]*login{}, verifiers: map[int64]*verifier{}}
+}
 
 // with gives fn the login of a key, alone.
 func (l *logins) with(k *wire.Key, fn func(*login) error) error {
@@ -44,6 +47,18 @@ func (l *logins) with(k *wire.Key, fn func(*login) error) error {
 		l.byKey[k.Main()] = at
 	}
 	return fn(at)
+}
+
+// verifier is what is kept of an account's password; the caller is inside with.
+func (l *logins) verifier(a world.Account) (*verifier, error) {
+	if known := l.verifiers[a.ID]; known != nil {
+		return known, nil
+	}
+	made, err := newVerifier(a.Password)
+	if err == nil {
+		l.verifiers[a.ID] = made
+	}
+	return made, err
 }
 
 func (c *call) checkApp(id int, hash string) error {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/telegram/auth"
 	"github.com/gotd/td/telegram/auth/qrlogin"
@@ -45,7 +44,7 @@ func TestLogin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := run(t, options(t, srv), func(ctx context.Context, client *telegram.Client) error {
+			err := run(t, fresh(t, srv), func(ctx context.Context, client *telegram.Client) error {
 				f := auth.NewFlow(auth.Constant(c.phone, c.password, auth.CodeAuthenticatorFunc(
 					func(context.Context, *tg.AuthSentCode) (string, error) { return c.code, nil })), auth.SendCodeOptions{})
 				if err := client.Auth().IfNecessary(ctx, f); err != nil {
@@ -64,7 +63,7 @@ func TestLogin(t *testing.T) {
 func TestNobodyLoggedIn(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{})
-	err := run(t, options(t, srv), func(ctx context.Context, c *telegram.Client) error {
+	err := run(t, fresh(t, srv), func(ctx context.Context, c *telegram.Client) error {
 		_, err := resolve(ctx, c, "channel_1")
 		return err
 	})
@@ -76,7 +75,7 @@ func TestNobodyLoggedIn(t *testing.T) {
 func TestWrongAPI(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{APIID: 5, APIHash: "other"})
-	err := run(t, options(t, srv), func(ctx context.Context, c *telegram.Client) error {
+	err := run(t, fresh(t, srv), func(ctx context.Context, c *telegram.Client) error {
 		return c.Auth().IfNecessary(ctx, flow("+10000000000", "12345"))
 	})
 	if !tgerr.Is(err, "API_ID_INVALID") {
@@ -86,12 +85,16 @@ func TestWrongAPI(t *testing.T) {
 
 func TestWrongKey(t *testing.T) {
 	t.Parallel()
-	srv, other := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{}), serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{})
-	o := options(t, srv)
-	o.PublicKeys = options(t, other).PublicKeys
+	another, err := tgsim.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, other := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{}), serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{Key: another})
+	o := fresh(t, srv)
+	o.PublicKeys = fresh(t, other).PublicKeys
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
-	err := telegram.NewClient(1, "hash", o).Run(ctx, func(context.Context) error { return nil })
+	err = telegram.NewClient(1, "hash", o).Run(ctx, func(context.Context) error { return nil })
 	if err == nil {
 		t.Error("a client with another key got in")
 	}
@@ -102,7 +105,7 @@ func TestQR(t *testing.T) {
 	srv := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{})
 	dispatcher := tg.NewUpdateDispatcher()
 	scanned := qrlogin.OnLoginToken(dispatcher)
-	o := options(t, srv)
+	o := fresh(t, srv)
 	o.UpdateHandler = dispatcher
 	if err := srv.Scan("+10000000000"); !errors.Is(err, tgsim.ErrNoToken) {
 		t.Errorf("scan of nothing: %v", err)
@@ -124,12 +127,8 @@ func TestQR(t *testing.T) {
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	state := filepath.Join(t.TempDir(), "state.json")
-	key, err := tgsim.NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{State: state, Key: key})
-	o := options(t, srv)
+	srv := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{State: state})
+	o := fresh(t, srv)
 	with(t, o, func(context.Context, *telegram.Client) error { return nil })
 	read := func(o telegram.Options) error {
 		return run(t, o, func(ctx context.Context, c *telegram.Client) error {
@@ -140,9 +139,15 @@ func TestSessions(t *testing.T) {
 	if err := read(o); err != nil {
 		t.Error("second client:", err)
 	}
-	again := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{State: state, Key: key})
-	moved := options(t, again)
-	moved.SessionStorage = rehomed(t, o.SessionStorage)
+	again := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{State: state})
+	moved := fresh(t, again)
+	old, err := rehome(t.Context(), o.SessionStorage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := moved.SessionStorage.StoreSession(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
 	if err := read(moved); err != nil {
 		t.Error("after a restart:", err)
 	}
@@ -154,25 +159,10 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// rehomed is a session that forgot the datacenter's address: tests restart on another port.
-func rehomed(t *testing.T, from telegram.SessionStorage) telegram.SessionStorage {
-	t.Helper()
-	data, err := (&session.Loader{Storage: from}).Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	data.Addr, data.Config = "", session.Config{}
-	to := &session.StorageMemory{}
-	if err := (&session.Loader{Storage: to}).Save(t.Context(), data); err != nil {
-		t.Fatal(err)
-	}
-	return to
-}
-
 func TestForwardSecrecy(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{})
-	o := options(t, srv)
+	o := fresh(t, srv)
 	o.EnablePFS = true
 	for range 2 { // the second time with the permanent key of the first
 		with(t, o, func(ctx context.Context, c *telegram.Client) error {

@@ -16,30 +16,41 @@ import (
 
 // exam is one check of a password by SRP: the server's half of https://core.telegram.org/api/srp.
 type exam struct {
-	id      int64
-	algo    tg.PasswordKdfAlgoSHA256SHA256PBKDF2HMACSHA512iter100000SHA256ModPow
-	v, b, p *big.Int
-	gb      []byte
+	*verifier
+	id int64
+	b  *big.Int
+	gb []byte
 }
 
 const generator = 3
 
-func newExam(password string) (*exam, error) {
+// verifier is what the datacenter keeps of a password.
+type verifier struct {
+	algo tg.PasswordKdfAlgoSHA256SHA256PBKDF2HMACSHA512iter100000SHA256ModPow
+	v, p *big.Int
+}
+
+func newVerifier(password string) (*verifier, error) {
 	p, err := exchange.TestServerRNG{}.DhPrime()
 	if err != nil {
 		return nil, err
 	}
-	e := &exam{id: int64(binary.LittleEndian.Uint64(nonce(8)) >> 1), p: p, b: new(big.Int).SetBytes(nonce(256))}
-	e.algo.Salt1, e.algo.Salt2, e.algo.G, e.algo.P = nonce(8), nonce(16), generator, p.Bytes()
-	v, salt, err := srp.NewSRP(crypto.DefaultRand()).NewHash([]byte(password), srp.Input(e.algo))
+	k := &verifier{p: p}
+	k.algo.Salt1, k.algo.Salt2, k.algo.G, k.algo.P = nonce(8), nonce(16), generator, p.Bytes()
+	v, salt, err := srp.NewSRP(crypto.DefaultRand()).NewHash([]byte(password), srp.Input(k.algo))
 	if err != nil {
 		return nil, err
 	}
-	e.algo.Salt1, e.v = salt, new(big.Int).SetBytes(v)
+	k.algo.Salt1, k.v = salt, number(v)
+	return k, nil
+}
+
+func newExam(of *verifier) *exam {
+	e := &exam{verifier: of, id: int64(binary.LittleEndian.Uint64(nonce(8)) >> 1), b: number(nonce(256))}
 	k := number(hash(e.algo.P, pad(big.NewInt(generator))))
-	gb := new(big.Int).Exp(big.NewInt(generator), e.b, p)
-	e.gb = pad(gb.Add(gb, k.Mul(k, e.v)).Mod(gb, p))
-	return e, nil
+	gb := new(big.Int).Exp(big.NewInt(generator), e.b, e.p)
+	e.gb = pad(gb.Add(gb, k.Mul(k, e.v)).Mod(gb, e.p))
+	return e
 }
 
 // passes tells whether the client knows the password.
@@ -78,10 +89,11 @@ func (c *call) getPassword() error {
 		if account.Password == "" {
 			return nil
 		}
-		var err error
-		if l.exam, err = newExam(account.Password); err != nil {
+		known, err := c.logins.verifier(account)
+		if err != nil {
 			return err
 		}
+		l.exam = newExam(known)
 		answer.HasPassword, answer.SRPB, answer.SRPID = true, l.exam.gb, l.exam.id
 		answer.CurrentAlgo, answer.Hint = &l.exam.algo, "the usual"
 		return nil

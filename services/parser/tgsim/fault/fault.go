@@ -214,3 +214,10 @@ func (s *Set) Poisoned() func(channel int64, id int) bool {
 	}
 	return func(channel int64, id int) bool { return (*all)[poison{channel, id}] }
 }
+
+// Active counts the rules that may still strike, poison and duplicates aside.
+func (s *Set) Active() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.rules)
+}

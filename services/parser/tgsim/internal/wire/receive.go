@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	ackAfter    = time.Second // a request that takes longer is acknowledged before it is answered
+	ackAfter    = 500 * time.Millisecond // a request that takes longer is acknowledged before it is answered
 	badSalt     = 48
 	maxNesting  = 4 // containers and gzip within each other
 	internalErr = "INTERNAL"
@@ -86,7 +86,7 @@ func (s *Server) message(ctx context.Context, c *conn, session *Session, id int6
 		return session.tell(c, proto.MessageServerResponse, &mt.FutureSalts{ReqMsgID: id, Now: int(s.o.Now().Unix()),
 			Salts: []mt.FutureSalt{{ValidSince: 1, ValidUntil: math.MaxInt32, Salt: session.key.Salt}}})
 	}
-	if session.start(id) { // else the client sent it again while we work on it
+	if session.take(c, id) {
 		s.conns.Go(func() { s.answer(ctx, c, session, id, what, b) })
 	}
 	return nil
@@ -109,7 +109,6 @@ func (s *Session) pong(c *conn, id int64, b *bin.Buffer) error {
 
 // answer runs one request and sends what came of it.
 func (s *Server) answer(ctx context.Context, c *conn, session *Session, id int64, what uint32, in *bin.Buffer) {
-	defer session.done(id)
 	slow := time.AfterFunc(ackAfter, func() { _ = session.tell(c, proto.MessageFromServer, &mt.MsgsAck{MsgIDs: []int64{id}}) })
 	defer slow.Stop()
 

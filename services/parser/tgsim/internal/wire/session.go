@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,17 @@ type Session struct {
 	conn     *conn
 	content  int32 // content-related messages sent
 	detached time.Time
-	running  map[int64]bool // requests being answered, by message
+	taken    [remembered]request // the last requests, so that one sent again is not done again
+	next     int
+}
+
+// remembered is how many requests of a session are known when they come again.
+const remembered = 256
+
+// request is a message that was taken for answering on a connection.
+type request struct {
+	conn *conn
+	id   int64
 }
 
 // Key is the key that the session speaks under.
@@ -52,7 +63,7 @@ func (s *Server) session(k *Key, id int64) (*Session, bool) {
 		return have, false
 	}
 	s.forget()
-	made := &Session{ID: id, server: s, key: k, queue: make(chan []byte, pushQueue), running: map[int64]bool{}}
+	made := &Session{ID: id, server: s, key: k, queue: make(chan []byte, pushQueue)}
 	s.sessions[at] = made
 	return made, true
 }
@@ -104,24 +115,20 @@ func (s *Session) detach(c *conn, now time.Time) {
 	defer s.mu.Unlock()
 	if s.conn == c {
 		s.conn, s.detached = nil, now
+		s.taken = [remembered]request{} // do not keep the connection alive
 	}
 }
 
-// start notes that a request is being answered; false when it already is.
-func (s *Session) start(msgID int64) bool {
+// take notes a request; false when it came on this connection before, so that its answer is on the way.
+func (s *Session) take(c *conn, msgID int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running[msgID] {
+	if slices.Contains(s.taken[:], request{c, msgID}) {
 		return false
 	}
-	s.running[msgID] = true
+	s.taken[s.next] = request{c, msgID}
+	s.next = (s.next + 1) % remembered
 	return true
-}
-
-func (s *Session) done(msgID int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.running, msgID)
 }
 
 // number is the sequence number of the next message.
