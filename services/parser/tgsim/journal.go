@@ -2,7 +2,6 @@ package tgsim
 
 import (
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -59,7 +58,7 @@ func (s *Server) Requests() map[string]int {
 func (s *Server) LastRequests() []Request {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
-	return slices.Concat(s.log.last[s.log.next:], s.log.last[:s.log.next])
+	return append(append([]Request{}, s.log.last[s.log.next:]...), s.log.last[:s.log.next]...)
 }
 
 // ResetRequests starts counting anew.

@@ -120,6 +120,9 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.wire.Serve(ctx, s.l)
 }
 
+// Close gives the address back where Run was never called.
+func (s *Server) Close() error { return s.l.Close() }
+
 // Addr is the address listened on.
 func (s *Server) Addr() string { return s.l.Addr().String() }
 
