@@ -54,6 +54,9 @@ func Decide(channel ChannelID, page Page, known []Known, now time.Time) Change {
 	var buf []byte
 	for i := range page.Posts {
 		p := &page.Posts[i]
+		if i > 0 && p.Message == page.Posts[i-1].Message {
+			continue
+		}
 		p.Channel = channel
 		p.clean()
 		s := Stored{Post: *p}

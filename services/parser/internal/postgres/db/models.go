@@ -6,6 +6,8 @@ package db
 
 import (
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type ParserAccount struct {
@@ -28,6 +30,28 @@ type ParserBudget struct {
 	Spent         int32
 }
 
+type ParserEvent struct {
+	Tx         pgtype.Uint64
+	ID         int64
+	ChannelID  int64
+	MessageID  int64
+	Revision   int32
+	Kind       string
+	RecordedAt time.Time
+	Event      []byte
+}
+
+type ParserEventsDefault struct {
+	Tx         pgtype.Uint64
+	ID         int64
+	ChannelID  int64
+	MessageID  int64
+	Revision   int32
+	Kind       string
+	RecordedAt time.Time
+	Event      []byte
+}
+
 type ParserFlood struct {
 	AccountID    int64
 	Method       string
@@ -44,6 +68,74 @@ type ParserPeer struct {
 	Kind       string
 	Protected  bool
 	ResolvedAt time.Time
+}
+
+type ParserPost struct {
+	ChannelID       int64
+	MessageID       int64
+	Revision        int32
+	PostedAt        time.Time
+	EditedAt        *time.Time
+	DeletedAt       *time.Time
+	Text            string
+	Entities        []byte
+	AuthorSignature pgtype.Text
+	AuthorKind      pgtype.Int2
+	AuthorID        pgtype.Int8
+	Views           pgtype.Int4
+	Forwards        pgtype.Int4
+	Replies         pgtype.Int4
+	Reactions       []byte
+	AlbumID         pgtype.Int8
+	Forward         []byte
+	ReplyTo         []byte
+	MediaKind       pgtype.Text
+	Media           []byte
+	ViaBotID        pgtype.Int8
+	Pinned          bool
+	Silent          bool
+	Protected       bool
+	EditHidden      bool
+	TtlSeconds      pgtype.Int4
+	Raw             []byte
+	ContentHash     []byte
+	CountersHash    int64
+	FirstSeenAt     time.Time
+	ChangedAt       time.Time
+}
+
+type ParserQuarantine struct {
+	ChannelID   int64
+	MessageID   int64
+	Raw         []byte
+	Problem     string
+	FirstSeenAt time.Time
+	LastSeenAt  time.Time
+	Failures    int32
+}
+
+type ParserRelay struct {
+	OnlyRow bool
+	Tx      pgtype.Uint64
+	ID      int64
+}
+
+type ParserRevision struct {
+	ChannelID       int64
+	MessageID       int64
+	Revision        int32
+	EditedAt        *time.Time
+	DeletedAt       *time.Time
+	Text            string
+	Entities        []byte
+	AuthorSignature pgtype.Text
+	Forward         []byte
+	ReplyTo         []byte
+	Media           []byte
+	Pinned          bool
+	Raw             []byte
+	SeenAt          time.Time
+	ReplacedAt      time.Time
 }
 
 type ParserUsername struct {

@@ -1,0 +1,31 @@
+// Package outbox publishes what was committed: events as the contract has them, in a Redis stream, in the order of commit, at least once.
+package outbox
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	eventv1 "github.com/tidemark/tidemark/gen/tidemark/event/v1"
+	"github.com/tidemark/tidemark/services/parser/internal/ingest"
+	"github.com/tidemark/tidemark/services/parser/internal/wire"
+)
+
+// Encode is an event as tidemark.event.v1.Event; an ingest.Encoder.
+func Encode(e ingest.Event) ([]byte, error) {
+	out := &eventv1.Event{
+		Id: ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind), ChannelId: int64(e.Channel), MessageId: int64(e.Message), Revision: e.Revision,
+		RecordedAt: wire.Stamp(e.RecordedAt),
+	}
+	switch e.Kind {
+	case ingest.Created:
+		out.Kind = &eventv1.Event_PostCreated{PostCreated: &eventv1.PostCreated{Post: wire.Post(e.Post)}}
+	case ingest.Edited:
+		out.Kind = &eventv1.Event_PostEdited{PostEdited: &eventv1.PostEdited{Post: wire.Post(e.Post)}}
+	case ingest.Deleted:
+		out.Kind = &eventv1.Event_PostDeleted{PostDeleted: &eventv1.PostDeleted{DeletedAt: wire.Stamp(e.RecordedAt)}}
+	default:
+		return nil, fmt.Errorf("no event is of kind %q", e.Kind)
+	}
+	return proto.Marshal(out)
+}
