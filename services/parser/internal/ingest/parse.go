@@ -36,6 +36,9 @@ type Result struct {
 	New, Changed, Deleted, Unreadable int
 	Messages, Pages                   int
 
+	// Err is what ended a read that had covered something: it is for the log, the next call will meet it again.
+	Err error
+
 	HeadAt time.Time // when the newest message read was published; zero when there was none
 	Floor  MessageID // lowest id of the task when the bottom was reached, else 0
 	Top    MessageID // highest id seen
@@ -158,8 +161,12 @@ func (r Result) ended(ctx context.Context, err error, floor MessageID) (Result, 
 		r.Next, r.Floor = Done, max(r.Floor, floor)
 	case errors.As(err, &flood):
 		r.Next, r.RetryAfter, r.WaitReason = Wait, flood.Wait, FloodWait
-	case len(r.Covered) > 0 && ctx.Err() == nil, errors.Is(err, errMore):
+	case errors.Is(err, errMore):
 		r.Next = More
+	case len(r.Covered) > 0 && ctx.Err() == nil:
+		if r.Next = More; !errors.Is(err, context.DeadlineExceeded) {
+			r.Err = err
+		}
 	default:
 		return Result{}, err
 	}

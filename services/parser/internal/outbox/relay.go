@@ -92,10 +92,12 @@ func (r *Relay) publish(ctx context.Context, lead ingest.Lead) (sent int64, err 
 		}
 		sent += int64(len(ready))
 		if len(got.events) == 0 && len(ready) == 0 {
-			if sleep(ctx, idle, r.woken); ctx.Err() != nil {
+			if idle = min(2*idle, latest); sleep(ctx, idle, r.woken) {
+				idle = soonest
+			}
+			if ctx.Err() != nil {
 				return sent, nil
 			}
-			idle = min(2*idle, latest)
 			continue
 		}
 		ready, idle = got.events, soonest
@@ -125,13 +127,15 @@ func (r *Relay) send(ctx context.Context, events []ingest.Outgoing) error {
 	return nil
 }
 
-// sleep waits for the end of d, of ctx, or for woken.
-func sleep(ctx context.Context, d time.Duration, woken <-chan struct{}) {
+// sleep waits for the end of d, of ctx, or for woken, which is what it answers.
+func sleep(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-woken:
+		return true
 	case <-ctx.Done():
 	}
+	return false
 }

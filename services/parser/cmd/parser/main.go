@@ -1,0 +1,52 @@
+// Command parser serves tidemark.parser.v1.
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/tidemark/tidemark/kit/run"
+	"github.com/tidemark/tidemark/services/parser"
+)
+
+func main() {
+	run.Main("parser", "Reads Telegram channels, stores posts, publishes events.", &struct {
+		Serve   serve   `cmd:"" help:"Serve gRPC, health and metrics."`
+		Migrate migrate `cmd:"" help:"Bring the database schema up to this program, then end."`
+		Config  config  `cmd:"" help:"Print the effective configuration, secrets hidden."`
+	}{})
+}
+
+type serve struct {
+	parser.Config
+	run.Process
+	GRPCAddr string `name:"grpc-addr" help:"Serve gRPC here." default:"127.0.0.1:8020"`
+	HTTPAddr string `name:"http-addr" help:"Serve /health, /livez and /metrics here." default:"127.0.0.1:8021"`
+}
+
+// Run serves until told to stop.
+func (c *serve) Run(ctx context.Context) error {
+	log, registry, err := c.Telemetry()
+	if err != nil {
+		return err
+	}
+	s, err := parser.Open(ctx, c.Config, parser.Deps{Log: log, Registry: registry, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version()}, s)
+}
+
+type migrate struct{ parser.Config }
+
+// Run migrates.
+func (c *migrate) Run(ctx context.Context) error { return parser.Migrate(ctx, c.DatabaseURL) }
+
+type config struct{ parser.Config }
+
+// Run prints.
+func (c *config) Run(w io.Writer) error {
+	run.PrintConfig(w, c.Config)
+	return nil
+}

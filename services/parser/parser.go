@@ -1,0 +1,190 @@
+// Package parser is the service that reads Telegram and stores what it reads.
+//
+// It reads ranges of message ids that others name, proves which of them it covered, keeps posts with their revisions in Postgres, and publishes an
+// event for every change to a Redis stream. Accounts log in here; nobody else talks to Telegram.
+package parser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	parserv1 "github.com/tidemark/tidemark/gen/tidemark/parser/v1"
+	"github.com/tidemark/tidemark/kit/env"
+	"github.com/tidemark/tidemark/kit/pg"
+	"github.com/tidemark/tidemark/services/parser/internal/account"
+	"github.com/tidemark/tidemark/services/parser/internal/ingest"
+	"github.com/tidemark/tidemark/services/parser/internal/outbox"
+	"github.com/tidemark/tidemark/services/parser/internal/postgres"
+	"github.com/tidemark/tidemark/services/parser/internal/rpc"
+	"github.com/tidemark/tidemark/services/parser/internal/telegram"
+)
+
+// Deps are what the process hands in.
+type Deps struct {
+	Log      *slog.Logger
+	Registry prometheus.Registerer
+	Now      func() time.Time
+}
+
+// Service is the parser service, opened.
+type Service struct {
+	config   Config
+	log      *slog.Logger
+	now      func() time.Time
+	pool     *pgxpool.Pool
+	redis    *redis.Client
+	telegram *telegram.Pool
+	relay    *outbox.Relay
+	outbox   *postgres.Outbox
+	gauges   gauges
+
+	parser   *rpc.ParserServer
+	posts    *rpc.PostServer
+	accounts *rpc.AccountServer
+}
+
+// Open migrates the schema, connects, and builds the rooms. Telegram is not asked before Run.
+func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	sealer, err := newSealer(c.Telegram)
+	if err != nil {
+		return nil, err
+	}
+	client, err := newRedis(c.RedisURL)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{config: c, log: d.Log, now: d.Now, redis: client, gauges: newGauges(d.Registry)}
+	if err := Migrate(ctx, c.DatabaseURL); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if s.pool, err = pg.Open(ctx, c.DatabaseURL, pg.Options{App: "parser", MaxConns: c.MaxConns}); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := s.build(ctx, d, sealer); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (err error) {
+	s.outbox = postgres.NewOutbox(s.pool)
+	if err := s.outbox.KeepDays(ctx, s.now(), s.config.KeepEvents); err != nil {
+		return err
+	}
+	accounts := postgres.NewAccounts(s.pool, sealer)
+	t := s.config.Telegram
+	s.telegram, err = telegram.Open(ctx, telegram.Config{
+		DCs: t.TelegramDCs, PublicKeysFile: t.TelegramPublicKeys, APIID: t.APIID, APIHash: t.APIHash, HistoryRate: t.HistoryRate,
+	}, telegram.Deps{Log: d.Log, Registry: d.Registry, Now: d.Now, Store: accounts})
+	if err != nil {
+		return err
+	}
+	s.relay = outbox.NewRelay(s.outbox, s.redis, s.config.Stream, d.Log, func(n int) { s.gauges.published.Add(float64(n)) })
+	posts := postgres.NewPosts(s.pool, outbox.Encode, s.relay.Wake)
+	s.parser = rpc.NewParserServer(s.telegram, ingest.New(s.telegram, posts, d.Now), d.Log, rpc.NewMetrics(d.Registry))
+	s.posts = rpc.NewPostServer(posts)
+	s.accounts = rpc.NewAccountServer(s.telegram, accounts, d.Now)
+	return nil
+}
+
+func newSealer(t Telegram) (*account.Sealer, error) {
+	key, err := account.LoadKey(t.SessionKey.Reveal(), t.SessionKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return account.NewSealer(key)
+}
+
+func newRedis(url env.Secret) (*redis.Client, error) {
+	options, err := redis.ParseURL(url.Reveal())
+	if err != nil {
+		return nil, errors.New("the Redis URL is malformed: want redis://HOST:PORT/DB")
+	}
+	options.MaxRetries = -1 // the relay tries again, slower
+	return redis.NewClient(options), nil
+}
+
+// Migrate brings the service's schema up to what this program knows.
+func Migrate(ctx context.Context, url env.Secret) error { return postgres.Migrate(ctx, url) }
+
+// Name is the service's short name.
+func (s *Service) Name() string { return "parser" }
+
+// Register adds the handlers.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	parserv1.RegisterParserServiceServer(r, s.parser)
+	parserv1.RegisterPostServiceServer(r, s.posts)
+	parserv1.RegisterAccountServiceServer(r, s.accounts)
+}
+
+// Run keeps the accounts connected, publishes events, and keeps the days of events, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() error { return s.telegram.Run(ctx) })
+	work.Go(func() error { return s.relay.Run(ctx) })
+	work.Go(func() error { s.every(ctx, time.Hour, s.keepDays); return nil })
+	work.Go(func() error { s.every(ctx, measureEvery, s.measure); return nil })
+	return work.Wait()
+}
+
+func (s *Service) every(ctx context.Context, d time.Duration, do func(context.Context)) {
+	ticker := time.NewTicker(d)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			do(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Service) keepDays(ctx context.Context) {
+	if err := s.outbox.KeepDays(ctx, s.now(), s.config.KeepEvents); err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "keep days of events", "err", err)
+	}
+}
+
+// late is how old the oldest unpublished event may be.
+const late = time.Minute
+
+// Ready is nil while Postgres answers and events get out.
+func (s *Service) Ready(ctx context.Context) error {
+	oldest, err := s.outbox.Oldest(ctx)
+	if err != nil {
+		return errors.New("Postgres does not answer")
+	}
+	if !oldest.IsZero() {
+		if age := s.now().Sub(oldest); age > late {
+			return fmt.Errorf("events do not get out: the oldest waits for %s; check Redis at --redis-url", age.Round(time.Second))
+		}
+	}
+	return nil
+}
+
+// Close frees the connections.
+func (s *Service) Close() {
+	if s.telegram != nil {
+		s.telegram.Close()
+	}
+	_ = s.redis.Close()
+	if s.pool != nil {
+		s.pool.Close()
+	}
+}
