@@ -80,6 +80,7 @@ func (r Runner) turn(ctx context.Context, c Channel) (next Next, more bool) {
 		}
 		next.State, next.Reason, next.At, next.Failures, c.Failures = Active, "", now, 0, 0
 		if now.After(end) || ctx.Err() != nil {
+			next.At = c.regular(now) // its job comes again by itself, and need not be found to be due
 			return next, true
 		}
 	}

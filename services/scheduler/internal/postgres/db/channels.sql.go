@@ -379,7 +379,7 @@ func (q *Queries) PauseChannel(ctx context.Context, arg PauseChannelParams) (Sch
 }
 
 const releaseClaim = `-- name: ReleaseClaim :execrows
-UPDATE scheduler.channels SET claimed_by = NULL, claimed_until = NULL,
+UPDATE scheduler.channels SET claimed_by = NULL, claimed_until = NULL, epoch = epoch + 1,
     state = CASE WHEN state = 'paused' THEN state ELSE $1::text END,
     reason = CASE WHEN state = 'paused' THEN reason ELSE $2::text END,
     next_run_at = CASE WHEN state = 'paused' OR removed_at IS NOT NULL THEN NULL ELSE $3::timestamptz END,
@@ -398,6 +398,7 @@ type ReleaseClaimParams struct {
 	Owner      string
 }
 
+// The epoch grows: River notes a moment later that a job has ended, and until then it would stand in the way of the next one.
 func (q *Queries) ReleaseClaim(ctx context.Context, arg ReleaseClaimParams) (int64, error) {
 	result, err := q.db.Exec(ctx, releaseClaim,
 		arg.State,

@@ -91,7 +91,8 @@ UPDATE scheduler.channels SET claimed_until = now() + sqlc.arg(ttl_ms)::bigint *
 WHERE channel_id = sqlc.arg(channel_id) AND claimed_by = sqlc.arg(owner)::text AND removed_at IS NULL AND state <> 'paused';
 
 -- name: ReleaseClaim :execrows
-UPDATE scheduler.channels SET claimed_by = NULL, claimed_until = NULL,
+-- The epoch grows: River notes a moment later that a job has ended, and until then it would stand in the way of the next one.
+UPDATE scheduler.channels SET claimed_by = NULL, claimed_until = NULL, epoch = epoch + 1,
     state = CASE WHEN state = 'paused' THEN state ELSE sqlc.arg(state)::text END,
     reason = CASE WHEN state = 'paused' THEN reason ELSE sqlc.arg(reason)::text END,
     next_run_at = CASE WHEN state = 'paused' OR removed_at IS NOT NULL THEN NULL ELSE sqlc.arg(next_run_at)::timestamptz END,
