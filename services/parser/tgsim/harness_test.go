@@ -118,7 +118,7 @@ func serveWorld(t testing.TB, w *tgsim.World, o tgsim.Options) *tgsim.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // it outlives the test's own context
 	done := make(chan error, 1)
 	go func() { done <- srv.Run(ctx) }()
 	t.Cleanup(func() {

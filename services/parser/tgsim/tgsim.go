@@ -27,16 +27,24 @@ import (
 	"github.com/tidemark/tidemark/services/parser/tgsim/world"
 )
 
-// The world's names, so that most users need only this package.
+// Names of the packages below, so that most users need only this one.
 type (
-	World   = world.World
-	Spec    = world.Spec
+	// World is the truth.
+	World = world.World
+	// Spec says what world to make up.
+	Spec = world.Spec
+	// Account is someone who can log in.
 	Account = world.Account
-	Draft   = world.Draft
-	Truth   = world.Truth
-	Event   = world.Event
-	Faults  = fault.Set
-	Rule    = fault.Rule
+	// Draft is a post to be made.
+	Draft = world.Draft
+	// Truth is a channel as it really is.
+	Truth = world.Truth
+	// Event is a change of a channel.
+	Event = world.Event
+	// Faults are the trouble in force.
+	Faults = fault.Set
+	// Rule is one trouble.
+	Rule = fault.Rule
 )
 
 // NewWorld makes up a world; the same Spec with the same End makes the same bytes.
@@ -89,7 +97,7 @@ func Listen(addr string, w *World, o Options) (*Server, error) {
 		s.keys = keys
 	}
 	s.wire = wire.New(wire.Options{DC: o.DC, Key: o.Key, Keys: s.keys, Handler: s, Log: o.Log, Now: o.Now})
-	l, err := net.Listen("tcp", addr)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +113,7 @@ func (o *Options) fill() (err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Now == nil {
-		o.Now = time.Now //nolint:forbidigo // a simulator's own clock
+		o.Now = time.Now // a simulator's own clock
 	}
 	if o.Key == nil {
 		o.Key, err = NewKey()

@@ -53,7 +53,7 @@ type serve struct {
 	Private  int           `help:"How many of a seeded world's channels are private." default:"0"`
 	Stranger bool          `help:"The account is a member of no channel."`
 	Seed     uint64        `help:"What the world is made of: the same seed and end make the same world." default:"1"`
-	End      string        `help:"Date of the newest messages, RFC 3339; empty is now."`
+	End      time.Time     `help:"Date of the newest messages, RFC 3339; none is now."`
 	Live     time.Duration `help:"Publish a post this often, channel by channel; 0 is never." default:"0"`
 }
 
@@ -88,7 +88,7 @@ func (s *serve) Run(ctx context.Context) error {
 func (s *serve) serve(ctx context.Context, srv *tgsim.Server, log *slog.Logger) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.Control != "" {
-		l, err := net.Listen("tcp", s.Control)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Control)
 		if err != nil {
 			return fmt.Errorf("%w; choose another --control", err)
 		}
@@ -112,16 +112,9 @@ func web(ctx context.Context, l net.Listener, h http.Handler) error {
 }
 
 func (s *serve) world() (*tgsim.World, error) {
-	spec := tgsim.Spec{Seed: s.Seed, Channels: s.Channels, Messages: s.Messages, Private: s.Private, Accounts: []tgsim.Account{s.account()}}
+	spec := tgsim.Spec{Seed: s.Seed, Channels: s.Channels, Messages: s.Messages, Private: s.Private, End: s.End.UTC(), Accounts: []tgsim.Account{s.account()}}
 	if s.Stranger {
 		spec.Joined = func(int) bool { return false }
-	}
-	if s.End != "" {
-		at, err := time.Parse(time.RFC3339, s.End)
-		if err != nil {
-			return nil, run.Usage(fmt.Errorf("--end: %w", err))
-		}
-		spec.End = at
 	}
 	w, err := load.Named(s.World, spec)
 	if err != nil {

@@ -78,7 +78,7 @@ const defaultTooLong = 10_000
 // Empty is a world without channels and with the given accounts. now is the clock that live posts are dated by; nil is the system's.
 func Empty(seed uint64, now func() time.Time, accounts ...Account) *World {
 	if now == nil {
-		now = time.Now //nolint:forbidigo // a simulator's own clock
+		now = time.Now // a simulator's own clock
 	}
 	if len(accounts) == 0 {
 		accounts = []Account{DefaultAccount()}

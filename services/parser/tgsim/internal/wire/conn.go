@@ -97,7 +97,7 @@ func (c *conn) Recv(ctx context.Context, b *bin.Buffer) error {
 	}
 	deadline, _ := ctx.Deadline()
 	if c.idle > 0 && deadline.IsZero() {
-		deadline = time.Now().Add(c.idle) //nolint:forbidigo // the socket's clock, not the world's
+		deadline = time.Now().Add(c.idle) // the socket's clock, not the world's
 	}
 	if err := c.net.SetReadDeadline(deadline); err != nil {
 		return err
@@ -114,7 +114,7 @@ func (c *conn) Send(_ context.Context, b *bin.Buffer) error {
 
 // send writes one frame; the caller holds the write lock.
 func (c *conn) send(b *bin.Buffer) error {
-	_ = c.net.SetWriteDeadline(time.Now().Add(writeTimeout)) //nolint:forbidigo // the socket's clock, not the world's
+	_ = c.net.SetWriteDeadline(time.Now().Add(writeTimeout)) // the socket's clock, not the world's
 	if err := c.codec.Write(c.w, b); err != nil {
 		return err
 	}

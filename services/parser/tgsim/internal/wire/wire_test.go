@@ -72,7 +72,7 @@ func start(t *testing.T) (*wire.Server, *wire.Keys, echo, string, *rsa.PrivateKe
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // it outlives the test's own context
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()
 	t.Cleanup(func() {
