@@ -43,18 +43,12 @@ func (c *columns) args() []any {
 	}
 }
 
-func flat[T any](c sparse[T]) pgtype.FlatArray[T] {
-	if c == nil {
-		return pgtype.FlatArray[T]{}
-	}
-	return pgtype.FlatArray[T](c)
-}
+func flat[T any](c sparse[T]) pgtype.FlatArray[T] { return pgtype.FlatArray[T](c) }
 
 func columnsOf(posts []ingest.Stored) *columns {
 	n := len(posts)
 	c := &columns{
 		message: make([]int64, n), counters: make([]int64, n), revision: make([]int32, n), posted: make([]time.Time, n), content: make([][]byte, n),
-		raw: sparse[[]byte]{},
 	}
 	for i := range posts {
 		p := &posts[i]

@@ -1,0 +1,11 @@
+package ingesttest
+
+import "testing"
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	TestStore(t, func(*testing.T) Opened {
+		m := NewMemory()
+		return Opened{m, m, m.Events}
+	})
+}

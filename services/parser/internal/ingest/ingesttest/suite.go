@@ -1,0 +1,281 @@
+package ingesttest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidemark/tidemark/services/parser/internal/ingest"
+)
+
+// Opened is a fresh store with eyes on what it did.
+type Opened struct {
+	Store  ingest.Store
+	Reader ingest.Reader
+	Events func() []string // ids of all events, in order; opened with an encoder that makes EventID of each
+}
+
+// EncodeID is the encoder that a store under test is to be opened with.
+func EncodeID(e ingest.Event) ([]byte, error) {
+	return []byte(ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind)), nil
+}
+
+// TestStore proves any ingest.Store.
+func TestStore(t *testing.T, open func(*testing.T) Opened) {
+	for name, test := range map[string]func(*testing.T, *session){
+		"what is written is read":                 testRoundTrip,
+		"a page saved again changes nothing":      testRepeat,
+		"an edit makes a revision and an event":   testEdit,
+		"counters make neither":                   testCounters,
+		"a hidden edit of nothing makes neither":  testHiddenEdit,
+		"an older copy changes nothing":           testOlder,
+		"what a page proves gone is deleted":      testDeleted,
+		"a deleted post seen again is restored":   testRestored,
+		"an unreadable message deletes nothing":   testUnreadable,
+		"texts are cleaned, raw bytes are not":    testClean,
+		"channels do not touch each other":        testChannels,
+		"lists go both ways, filtered, and paged": testLists,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, &session{t, open(t), start})
+		})
+	}
+}
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+const channel ingest.ChannelID = 42
+
+type session struct {
+	*testing.T
+	Opened
+	now time.Time
+}
+
+// save saves a page read a minute after the one before, covering just the given posts, or the range given.
+func (s *session) save(covered ingest.Range, posts ...ingest.Post) ingest.Saved {
+	s.Helper()
+	s.now = s.now.Add(time.Minute)
+	return s.saveAt(s.now, covered, posts...)
+}
+
+func (s *session) saveAt(readAt time.Time, covered ingest.Range, posts ...ingest.Post) ingest.Saved {
+	s.Helper()
+	saved, err := s.Store.SavePage(s.Context(), channel, ingest.Page{Posts: posts, Covered: covered, ReadAt: readAt}, readAt.Add(time.Second))
+	if err != nil {
+		s.Fatalf("save: %v", err)
+	}
+	return saved
+}
+
+func (s *session) get(id ingest.MessageID) ingest.Post {
+	s.Helper()
+	found, err := s.Reader.Posts(s.Context(), channel, []ingest.MessageID{id}, true)
+	if err != nil || len(found) != 1 {
+		s.Fatalf("read post %d: %d posts, %v", id, len(found), err)
+	}
+	return found[0]
+}
+
+func (s *session) want(saved, want ingest.Saved, events ...string) {
+	s.Helper()
+	if saved != want {
+		s.Errorf("got %+v saved, want %+v", saved, want)
+	}
+	if got := s.Events(); !slices.Equal(got, events) {
+		s.Errorf("got events %q, want %q", got, events)
+	}
+}
+
+func one(id ingest.MessageID) ingest.Range { return ingest.Range{First: id, Last: id} }
+
+func plain(id ingest.MessageID, text string) ingest.Post {
+	return ingest.Post{Channel: channel, Message: id, PostedAt: start.Add(time.Duration(id) * time.Hour), Text: text}
+}
+
+func full(id ingest.MessageID) ingest.Post {
+	n := func(v int32) *int32 { return &v }
+	p := plain(id, "text 🐚")
+	p.EditedAt, p.EditHidden = p.PostedAt.Add(time.Minute), true
+	p.Entities = []ingest.Entity{{Kind: "text_url", Offset: 1, Length: 2, Value: "https://example.org"}, {Kind: "mention_name", RefID: 7}}
+	p.AuthorSignature, p.Author = "someone", ingest.Peer{Kind: ingest.UserPeer, ID: 9}
+	p.Views, p.Forwards, p.Replies = n(0), n(2), n(3)
+	p.Reactions = []ingest.Reaction{{Emoji: "🔥", Count: 5}, {CustomEmoji: 77, Count: 1}, {Paid: true, Count: 2}}
+	p.Album, p.ViaBot, p.TTL = 11, 12, time.Hour
+	p.Pinned, p.Silent, p.Protected = true, true, true
+	p.Forward = &ingest.Forward{From: ingest.Peer{Kind: ingest.ChannelPeer, ID: 3}, FromName: "name", Message: 4, PostedAt: start, AuthorSignature: "sig"}
+	p.ReplyTo = &ingest.Reply{Message: 5, Peer: ingest.Peer{Kind: ingest.GroupPeer, ID: 6}, Thread: 2, Quote: "quote"}
+	p.Media = &ingest.Media{Kind: ingest.MediaVideo, FileID: 8, MIMEType: "video/mp4", FileName: "a.mp4", Size: 1 << 33, Width: 10, Height: 20,
+		Duration: 1500 * time.Millisecond, Title: "title", URL: "https://example.org", Spoiler: true}
+	p.Raw = []byte{0, 1, 2, 0xff}
+	return p
+}
+
+func testRoundTrip(t *testing.T, s *session) {
+	posts := []ingest.Post{plain(1, ""), full(2), plain(4, "x")}
+	saved := s.save(ingest.Range{First: 1, Last: 4}, posts...)
+	s.want(saved, ingest.Saved{New: 3}, "42/1/1/post.created", "42/2/1/post.created", "42/4/1/post.created")
+	for _, want := range posts {
+		want.Revision, want.FirstSeenAt, want.ChangedAt = 1, s.now, s.now
+		if diff := cmp.Diff(s.get(want.Message), want); diff != "" {
+			t.Errorf("post (-got +want):\n%s", diff)
+		}
+	}
+}
+
+func testRepeat(t *testing.T, s *session) {
+	s.save(ingest.Range{First: 1, Last: 9}, plain(1, "a"), full(2))
+	first := s.get(2)
+	s.want(s.save(ingest.Range{First: 1, Last: 9}, plain(1, "a"), full(2)), ingest.Saved{}, "42/1/1/post.created", "42/2/1/post.created")
+	if diff := cmp.Diff(s.get(2), first); diff != "" {
+		t.Errorf("the row was written (-got +want):\n%s", diff)
+	}
+}
+
+func testEdit(t *testing.T, s *session) {
+	s.save(one(1), plain(1, "a"))
+	seen := s.now
+	p := plain(1, "b")
+	p.EditedAt = p.PostedAt.Add(time.Hour)
+	s.want(s.save(one(1), p), ingest.Saved{Changed: 1}, "42/1/1/post.created", "42/1/2/post.edited")
+	p.Revision, p.FirstSeenAt, p.ChangedAt = 2, seen, s.now
+	if diff := cmp.Diff(s.get(1), p); diff != "" {
+		t.Errorf("post (-got +want):\n%s", diff)
+	}
+}
+
+func testCounters(t *testing.T, s *session) {
+	s.save(one(2), full(2))
+	p := full(2)
+	views := int32(100)
+	p.Views, p.Reactions = &views, nil
+	s.want(s.save(one(2), p), ingest.Saved{}, "42/2/1/post.created")
+	if got := s.get(2); *got.Views != 100 || got.Reactions != nil || got.Revision != 1 {
+		t.Errorf("got %d views, reactions %v, revision %d, want 100, none, 1", *got.Views, got.Reactions, got.Revision)
+	}
+}
+
+func testHiddenEdit(t *testing.T, s *session) {
+	s.save(one(1), plain(1, "a"))
+	p := plain(1, "a")
+	p.EditedAt, p.EditHidden = p.PostedAt.Add(time.Hour), true
+	s.want(s.save(one(1), p), ingest.Saved{}, "42/1/1/post.created")
+	if got := s.get(1); !got.EditedAt.Equal(p.EditedAt) || !got.EditHidden {
+		t.Errorf("got edited at %s, hidden %t: the row must know", got.EditedAt, got.EditHidden)
+	}
+}
+
+func testOlder(t *testing.T, s *session) {
+	newer := plain(1, "b")
+	newer.EditedAt = newer.PostedAt.Add(time.Hour)
+	s.save(one(1), newer)
+	s.want(s.save(one(1), plain(1, "a")), ingest.Saved{}, "42/1/1/post.created")
+
+	s.save(one(2), plain(2, "newer"))
+	s.want(s.saveAt(s.now.Add(-time.Minute), one(2), plain(2, "read before")), ingest.Saved{}, "42/1/1/post.created", "42/2/1/post.created")
+	if a, b := s.get(1).Text, s.get(2).Text; a != "b" || b != "newer" {
+		t.Errorf("got %q and %q, want the newer ones", a, b)
+	}
+}
+
+func testDeleted(t *testing.T, s *session) {
+	s.save(ingest.Range{First: 1, Last: 5}, plain(1, "a"), plain(3, "c"), plain(5, "e"))
+	saved := s.save(ingest.Range{First: 2, Last: 9}, plain(5, "e"), plain(7, "g"))
+	events := []string{"42/1/1/post.created", "42/3/1/post.created", "42/5/1/post.created", "42/3/1/post.deleted", "42/7/1/post.created"}
+	s.want(saved, ingest.Saved{New: 1, Deleted: 1}, events...)
+	if got := s.get(3); got.DeletedAt.IsZero() || got.Text != "c" || got.Revision != 1 {
+		t.Errorf("got %+v, want it marked, with its content", got)
+	}
+	if got := s.get(1); !got.DeletedAt.IsZero() {
+		t.Error("a post outside of what was proved was deleted")
+	}
+	s.want(s.save(ingest.Range{First: 2, Last: 9}, plain(5, "e"), plain(7, "g")), ingest.Saved{}, events...)
+}
+
+func testRestored(t *testing.T, s *session) {
+	s.save(one(1), plain(1, "a"))
+	s.save(one(1))
+	events := []string{"42/1/1/post.created", "42/1/1/post.deleted", "42/1/2/post.edited"}
+	s.want(s.save(one(1), plain(1, "a")), ingest.Saved{Changed: 1}, events...)
+	if got := s.get(1); !got.DeletedAt.IsZero() || got.Revision != 2 {
+		t.Errorf("got deleted at %s, revision %d, want it to stand, revision 2", got.DeletedAt, got.Revision)
+	}
+	s.want(s.save(one(1)), ingest.Saved{Deleted: 1}, append(events, "42/1/2/post.deleted")...)
+}
+
+func testUnreadable(_ *testing.T, s *session) {
+	s.save(one(1), plain(1, "a"))
+	page := ingest.Page{Covered: one(1), Unreadable: []ingest.Unreadable{{Message: 1, Raw: []byte{1}, Problem: "odd"}}, ReadAt: s.now.Add(time.Minute)}
+	for range 2 {
+		saved, err := s.Store.SavePage(s.Context(), channel, page, s.now.Add(time.Minute))
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.want(saved, ingest.Saved{}, "42/1/1/post.created")
+	}
+}
+
+func testClean(t *testing.T, s *session) {
+	p := full(1)
+	p.Text, p.Media.Title, p.Entities[0].Value, p.ReplyTo.Quote = "a\x00b\xffc", "\x00", "\xc3", "q\x00"
+	s.save(one(1), p)
+	got := s.get(1)
+	for _, text := range [][2]string{{got.Text, "ab\uFFFDc"}, {got.Media.Title, ""}, {got.Entities[0].Value, "\uFFFD"}, {got.ReplyTo.Quote, "q"}} {
+		if text[0] != text[1] {
+			t.Errorf("got %q, want %q", text[0], text[1])
+		}
+	}
+	if string(got.Raw) != string(full(1).Raw) {
+		t.Errorf("got raw %x, want it as it was", got.Raw)
+	}
+}
+
+func testChannels(t *testing.T, s *session) {
+	s.save(one(1), plain(1, "a"))
+	for _, c := range []ingest.ChannelID{41, 43, 50} {
+		p := plain(1, "other")
+		p.Channel = c
+		saved, err := s.Store.SavePage(t.Context(), c, ingest.Page{Posts: []ingest.Post{p}, Covered: ingest.Range{First: 1, Last: 9}}, start)
+		if err != nil || saved != (ingest.Saved{New: 1}) {
+			t.Errorf("got %+v, %v, want one new", saved, err)
+		}
+	}
+	if got := s.get(1).Text; got != "a" {
+		t.Errorf("got %q, want the channel's own post", got)
+	}
+}
+
+func testLists(t *testing.T, s *session) {
+	s.save(ingest.Range{First: 1, Last: 6}, plain(1, "a"), plain(2, "b"), plain(4, "d"), plain(5, "e"), plain(6, "f"))
+	s.save(one(4))
+	for name, tc := range map[string]struct {
+		q    ingest.Query
+		want []ingest.MessageID
+	}{
+		"all":         {ingest.Query{}, []ingest.MessageID{1, 2, 4, 5, 6}},
+		"backwards":   {ingest.Query{Descending: true}, []ingest.MessageID{6, 5, 4, 2, 1}},
+		"from to":     {ingest.Query{Within: ingest.Range{First: 2, Last: 5}}, []ingest.MessageID{2, 4, 5}},
+		"after":       {ingest.Query{After: 2, Limit: 2}, []ingest.MessageID{4, 5}},
+		"before":      {ingest.Query{After: 5, Descending: true, Limit: 2}, []ingest.MessageID{4, 2}},
+		"no deleted":  {ingest.Query{HideDeleted: true}, []ingest.MessageID{1, 2, 5, 6}},
+		"by time":     {ingest.Query{Since: plain(2, "").PostedAt, Until: plain(5, "").PostedAt}, []ingest.MessageID{2, 4}},
+		"nothing":     {ingest.Query{Within: ingest.Range{First: 7}}, nil},
+		"last of all": {ingest.Query{Descending: true, Limit: 1}, []ingest.MessageID{6}},
+	} {
+		tc.q.Channel = channel
+		if tc.q.Limit == 0 {
+			tc.q.Limit = 100
+		}
+		found, err := s.Reader.List(t.Context(), tc.q)
+		var got []ingest.MessageID
+		for _, p := range found {
+			got = append(got, p.Message)
+		}
+		if err != nil || !slices.Equal(got, tc.want) {
+			t.Errorf("%s: got %v, %v, want %v", name, got, err, tc.want)
+		}
+	}
+}
