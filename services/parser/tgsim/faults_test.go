@@ -124,7 +124,7 @@ func TestSlow(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, tgsim.Spec{Messages: 5}, tgsim.Options{})
 	reader(t, srv, func(ctx context.Context, c *telegram.Client, peer tg.InputPeerClass) {
-		add(t, srv, tgsim.Rule{Kind: fault.Slow, Method: "messages.getHistory", For: time.Second})
+		add(t, srv, tgsim.Rule{Kind: fault.Slow, Method: "messages.getHistory", For: 2 * time.Second})
 		slow := make(chan error, 1)
 		go func() {
 			_, err := history(ctx, c, tg.MessagesGetHistoryRequest{Peer: peer})
