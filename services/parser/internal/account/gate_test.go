@@ -48,7 +48,7 @@ func TestGateRefusesLongWaitsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate(time.Now)
 		g.Block(flood(1, history, 70*time.Second))
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		began := time.Now()
 		_, err := g.Wait(t.Context(), 1, history)
 		var f *FloodError
@@ -58,7 +58,7 @@ func TestGateRefusesLongWaitsAtOnce(t *testing.T) {
 		if time.Since(began) != 0 {
 			t.Errorf("took %v, want no wait", time.Since(began))
 		}
-		time.Sleep(10 * time.Second) // 55 s are left: now it is worth waiting
+		<-time.After(10 * time.Second) // 55 s are left: now it is worth waiting
 		if _, err := g.Wait(t.Context(), 1, history); err != nil {
 			t.Errorf("got %v near the end, want to wait", err)
 		}

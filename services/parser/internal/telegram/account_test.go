@@ -35,8 +35,7 @@ func TestARestartGoesOnWithTheSession(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Messages: 10})
 	r.fault(tgsim.Rule{Kind: fault.Duplicate})
-	p, stop := r.pool()
-	id := r.login(p, phone, code, "")
+	p, id, stop := r.reading()
 	channel := r.resolve(p, news)
 	for range 3 {
 		stop()
@@ -56,8 +55,7 @@ func TestASecondProcessWaitsForTheLease(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Messages: 10})
 	r.fault(tgsim.Rule{Kind: fault.Duplicate}) // two connections with one session would revoke it
-	one, stop := r.pool()
-	id := r.login(one, phone, code, "")
+	one, id, stop := r.reading()
 	channel := r.resolve(one, news)
 	two, _ := r.pool()
 	if _, err := two.Page(t.Context(), channel, first, ingest.Up); !errors.Is(err, ingest.ErrNoAccount) {
@@ -82,10 +80,10 @@ func TestASecondProcessWaitsForTheLease(t *testing.T) {
 func TestALoginElsewhereTakesTheAccountOver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Messages: 10})
-	one, stop := r.pool()
-	r.login(one, phone, code, "")
+	one, _, stop := r.reading()
 	channel := r.resolve(one, news)
-	two := r.reading()
+	two, _ := r.pool()
+	r.login(two, phone, code, "")
 	if _, err := two.Page(t.Context(), channel, first, ingest.Up); err != nil {
 		t.Errorf("the process with the newest login: %v", err)
 	}
@@ -98,8 +96,7 @@ func TestALoginElsewhereTakesTheAccountOver(t *testing.T) {
 func TestTheWrongSessionKeyStopsTheStart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Messages: 10})
-	p, stop := r.pool()
-	id := r.login(p, phone, code, "")
+	_, id, stop := r.reading()
 	stop()
 	right := r.keys
 	r.keys = strings.Repeat("cd", 32)
@@ -116,7 +113,7 @@ func TestTheWrongSessionKeyStopsTheStart(t *testing.T) {
 func TestShortFloodsAreWaitedInline(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Messages: 10})
-	p := r.reading()
+	p, _, _ := r.reading()
 	channel := r.resolve(p, news)
 	r.fault(tgsim.Rule{Kind: fault.Flood, Method: history, For: 2 * time.Second})
 	began := time.Now()
@@ -131,8 +128,7 @@ func TestShortFloodsAreWaitedInline(t *testing.T) {
 func TestALongFloodIsAnAnswerAndOutlivesTheProcess(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Messages: 10})
-	p, stop := r.pool()
-	id := r.login(p, phone, code, "")
+	p, id, stop := r.reading()
 	channel := r.resolve(p, news)
 	r.fault(tgsim.Rule{Kind: fault.Flood, Method: history, For: 70 * time.Second})
 	for range 3 {
@@ -200,8 +196,7 @@ func TestARevokedSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, tgsim.Spec{Messages: 10})
-			p, _ := r.pool()
-			id := r.login(p, phone, code, "")
+			p, id, _ := r.reading()
 			channel := r.resolve(p, news)
 			tc.rule.Kind, tc.rule.Method = fault.Fail, history
 			r.fault(tc.rule)
@@ -224,8 +219,7 @@ func TestARevokedSession(t *testing.T) {
 func TestASessionThatTelegramForgot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Messages: 10})
-	p, _ := r.pool()
-	id := r.login(p, phone, code, "")
+	p, id, _ := r.reading()
 	channel := r.resolve(p, news)
 	if err := r.srv.Revoke(phone); err != nil {
 		t.Fatal(err)
@@ -240,8 +234,7 @@ func TestASessionThatTelegramForgot(t *testing.T) {
 func TestTelegramOutOfReach(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Messages: 10})
-	p, _ := r.pool()
-	id := r.login(p, phone, code, "")
+	p, id, _ := r.reading()
 	channel := r.resolve(p, news)
 	r.fault(tgsim.Rule{Kind: fault.Drop, Count: -1, Every: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -31,7 +31,7 @@ func benchSpec() tgsim.Spec {
 // same process as the simulator in both.
 func BenchmarkPage(b *testing.B) {
 	r := newRig(b, benchSpec())
-	p := r.reading()
+	p, _, _ := r.reading()
 	var channels []ingest.ChannelID
 	for i := range benchChannels {
 		channels = append(channels, r.resolve(p, "channel_"+strconv.Itoa(i+1)))

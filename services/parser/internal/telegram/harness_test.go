@@ -48,7 +48,12 @@ func newRig(t testing.TB, spec tgsim.Spec) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := tgsim.Listen("127.0.0.1:0", w, tgsim.Options{})
+	known := loggedIn(t)
+	state := filepath.Join(t.TempDir(), "logins")
+	if err := os.WriteFile(state, known.state, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := tgsim.Listen("127.0.0.1:0", w, tgsim.Options{Key: known.key, State: state})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +76,7 @@ func configFor(t testing.TB, srv *tgsim.Server) telegram.Config {
 // background runs fn until the test, or stop, ends it.
 func background(t testing.TB, fn func(context.Context) error) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- fn(ctx) }()
 	stopped := false
@@ -126,12 +131,19 @@ func (r *rig) pool() (p *telegram.Pool, stop func()) {
 	return p, background(r.t, p.Run)
 }
 
-// reading is a running pool with the default account logged in.
-func (r *rig) reading() *telegram.Pool {
+// reading is a running pool with the default account, which logged in before.
+func (r *rig) reading() (p *telegram.Pool, id account.ID, stop func()) {
 	r.t.Helper()
-	p, _ := r.pool()
-	r.login(p, phone, code, "")
-	return p
+	id = account.ID(tgsim.DefaultAccount().ID)
+	lease, err := r.store().Adopt(r.t.Context(), account.Account{ID: id, CreatedAt: end}, loggedIn(r.t).session, "the login")
+	if err == nil {
+		err = r.store().Release(r.t.Context(), lease)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	p, stop = r.pool()
+	return p, id, stop
 }
 
 // login goes through all steps.

@@ -21,7 +21,7 @@ const (
 	// loginLife bounds a login that nobody finishes.
 	loginLife = 10 * time.Minute
 	// connectPatience bounds how long a login waits for its connection.
-	connectPatience = 12 * time.Second
+	connectPatience = 14 * time.Second
 	// hopeless is how many attempts to connect may fail before a login gives up.
 	hopeless = 5
 )

@@ -163,12 +163,17 @@ func TestLoginFloodIsToldAndNotRepeated(t *testing.T) {
 
 func TestLoginWithTheWrongKeyFile(t *testing.T) {
 	t.Parallel()
-	r, other := newRig(t, tgsim.Spec{Messages: 10}), newRig(t, tgsim.Spec{Messages: 10})
-	r.config.PublicKeysFile = other.config.PublicKeysFile
+	r := newRig(t, tgsim.Spec{Messages: 10})
+	other, err := tgsim.Listen("127.0.0.1:0", r.srv.World(), tgsim.Options{}) // with a key of its own
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, other.Run)
+	r.config.PublicKeysFile = configFor(t, other).PublicKeysFile
 	p, _ := r.pool()
-	err := <-start(t, p, phone).ended
+	err = <-start(t, p, phone).ended
 	var key *account.ServerKeyError
-	if !errors.As(err, &key) || key.Address != r.srv.Addr() || key.File != other.config.PublicKeysFile {
+	if !errors.As(err, &key) || key.Address != r.srv.Addr() || key.File != r.config.PublicKeysFile {
 		t.Errorf("got %v, want a ServerKeyError naming %s and the file", err, r.srv.Addr())
 	}
 }
@@ -245,8 +250,8 @@ func TestOpenRefusesBadConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tc := range map[string]struct {
-		break_ func(*telegram.Config)
-		want   string
+		spoil func(*telegram.Config)
+		want  string
 	}{
 		"no api id":        {func(c *telegram.Config) { c.APIID = 0 }, "my.telegram.org"},
 		"no api hash":      {func(c *telegram.Config) { c.APIHash = "" }, "my.telegram.org"},
@@ -258,7 +263,7 @@ func TestOpenRefusesBadConfiguration(t *testing.T) {
 		"dc second broken": {func(c *telegram.Config) { c.DCs = "2=h:1,3=h:99999" }, `"3=h:99999"`},
 	} {
 		c := r.config
-		tc.break_(&c)
+		tc.spoil(&c)
 		p, err := telegram.Open(t.Context(), c, telegram.Deps{Now: time.Now, Store: r.store()})
 		if err == nil || p != nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v, want one line with %q", name, err, tc.want)

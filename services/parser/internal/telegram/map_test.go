@@ -239,12 +239,12 @@ func FuzzPage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		within := ingest.Range{First: 1, Last: maxID}
-		entries, err := decodeMessages(answer, maxID)
+		entries, err := decodeMessages(testChannel, answer, maxID)
 		if err != nil {
 			return
 		}
 		last := ingest.MessageID(0)
-		for _, p := range toPage(testChannel, within, entries).Posts {
+		for _, p := range toPage(within, entries).Posts {
 			if p.Message <= last {
 				t.Fatalf("message %d after %d", p.Message, last)
 			}

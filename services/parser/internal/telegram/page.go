@@ -76,7 +76,7 @@ func (h *history) page(dir ingest.Direction) (ingest.Page, error) {
 			return ingest.Page{}, err
 		}
 	}
-	page := toPage(h.channel, h.within, h.entries)
+	page := toPage(h.within, h.entries)
 	page.Covered, page.Top = prove(dir, h.within, h.window, h.saw(h.channel, h.window.highest)), h.window.highest
 	return page, nil
 }
@@ -156,7 +156,7 @@ func (h *history) ask(offset ingest.MessageID, add int, newest ingest.MessageID)
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err = decodeMessages(answer, newest)
+	found, err = decodeMessages(h.channel, answer, newest)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -174,7 +174,7 @@ func (h *history) ask(offset ingest.MessageID, add int, newest ingest.MessageID)
 }
 
 // toPage keeps what lies within the range asked, in ascending order and each message once.
-func toPage(channel ingest.ChannelID, within ingest.Range, entries []entry) (page ingest.Page) {
+func toPage(within ingest.Range, entries []entry) (page ingest.Page) {
 	slices.SortStableFunc(entries, func(a, b entry) int { return int(a.id - b.id) })
 	entries = slices.CompactFunc(entries, func(a, b entry) bool { return a.id == b.id })
 	page.Posts = make([]ingest.Post, 0, len(entries))
@@ -189,12 +189,12 @@ func toPage(channel ingest.ChannelID, within ingest.Range, entries []entry) (pag
 			}
 			page.Newest = date
 		}
-		addEntry(&page, channel, e)
+		addEntry(&page, e)
 	}
 	return page
 }
 
-func addEntry(page *ingest.Page, channel ingest.ChannelID, e entry) {
+func addEntry(page *ingest.Page, e entry) {
 	problem := e.problem
 	switch {
 	case problem == "" && e.post == nil: // a service or empty message
@@ -206,7 +206,7 @@ func addEntry(page *ingest.Page, channel ingest.ChannelID, e entry) {
 		page.Unreadable = append(page.Unreadable, ingest.Unreadable{Message: e.id, Raw: e.raw, Problem: problem})
 		return
 	}
-	page.Posts = append(page.Posts, toPost(channel, e.post, e.raw))
+	page.Posts = append(page.Posts, *e.post)
 }
 
 func inputPeer(p account.Peer) *tg.InputPeerChannel {

@@ -37,8 +37,8 @@ type Config struct {
 
 // Deps are what a Pool gets from outside.
 type Deps struct {
-	Log      *slog.Logger
-	Registry prometheus.Registerer
+	Log      *slog.Logger          // nil: logs nothing
+	Registry prometheus.Registerer // nil: counts nothing
 	Now      func() time.Time
 	Store    account.Store
 }
@@ -80,6 +80,9 @@ func Open(_ context.Context, c Config, d Deps) (*Pool, error) {
 	}
 	if c.ProbeBatch <= 0 {
 		c.ProbeBatch = defaultProbeBatch
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
 	}
 	m, err := newMetrics(d.Registry)
 	if err != nil {

@@ -167,7 +167,7 @@ func (s *survey) single(ctx context.Context, channel ingest.ChannelID) {
 			if err != nil {
 				return err
 			}
-			entries, err := decodeMessages(answer, maxID)
+			entries, err := decodeMessages(channel, answer, maxID)
 			for _, e := range entries {
 				probe.Top = max(probe.Top, e.id)
 			}

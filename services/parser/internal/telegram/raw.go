@@ -24,7 +24,7 @@ func (b *body) Decode(from *bin.Buffer) error {
 type entry struct {
 	id      ingest.MessageID // 0 when it cannot be told
 	date    int
-	post    *tg.Message // nil for service and empty messages, and for what cannot be decoded
+	post    *ingest.Post // nil for service and empty messages, and for what cannot be decoded
 	raw     []byte
 	problem string // why it cannot be decoded
 }
@@ -36,25 +36,69 @@ const maxRaw = 16 << 10
 // decode hides those after it: then it is the last entry, and what lies below it is to be asked for again. Its id, 0 when it cannot be
 // told, is read from its head and never above newest, the highest that the answer can hold. What follows the messages (topics, chats,
 // users) is not looked at.
-func decodeMessages(b []byte, newest ingest.MessageID) ([]entry, error) {
+func decodeMessages(channel ingest.ChannelID, b []byte, newest ingest.MessageID) ([]entry, error) {
 	buf := &bin.Buffer{Buf: b}
 	n, err := messagesHeader(buf)
 	if err != nil {
 		return nil, fmt.Errorf("decode the head of a page: %w", err)
 	}
+	d := decoder{buf: buf, channel: channel, posts: make([]ingest.Post, 0, min(n, pageSize))}
 	entries := make([]entry, 0, min(n, pageSize))
 	for range n {
 		raw := buf.Buf
-		m, err := tg.DecodeMessage(buf)
+		e, err := d.next()
 		if err != nil {
 			return append(entries, undecodable(raw, newest, err)), nil
 		}
-		length := len(raw) - len(buf.Buf)
-		e := toEntry(m, raw[:length:length])
 		entries = append(entries, e)
 		newest = e.id - 1
 	}
 	return entries, nil
+}
+
+// decoder turns messages into posts one by one. It decodes each into the same place: a tg.Message is more than a kilobyte, most of it empty.
+type decoder struct {
+	buf     *bin.Buffer
+	channel ingest.ChannelID
+	posts   []ingest.Post // entries point into it
+	message tg.Message
+	service tg.MessageService
+	empty   tg.MessageEmpty
+}
+
+func (d *decoder) next() (entry, error) {
+	raw := d.buf.Buf
+	constructor, err := d.buf.PeekID()
+	if err != nil {
+		return entry{}, err
+	}
+	var e entry
+	switch constructor {
+	case tg.MessageTypeID:
+		d.message = tg.Message{}
+		err = d.message.Decode(d.buf)
+		e.id, e.date = ingest.MessageID(d.message.ID), d.message.Date
+	case tg.MessageServiceTypeID:
+		d.service = tg.MessageService{}
+		err = d.service.Decode(d.buf)
+		e.id, e.date = ingest.MessageID(d.service.ID), d.service.Date
+	case tg.MessageEmptyTypeID:
+		d.empty = tg.MessageEmpty{}
+		err = d.empty.Decode(d.buf)
+		e.id = ingest.MessageID(d.empty.ID)
+	default:
+		err = bin.NewUnexpectedID(constructor)
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	length := len(raw) - len(d.buf.Buf)
+	e.raw = raw[:length:length]
+	if constructor == tg.MessageTypeID {
+		d.posts = append(d.posts, toPost(d.channel, &d.message, e.raw))
+		e.post = &d.posts[len(d.posts)-1]
+	}
+	return e, nil
 }
 
 // messagesHeader skips to the first message and tells how many there are.
@@ -98,17 +142,6 @@ func skip(buf *bin.Buffer, flags *bin.Fields, bits ...int) error {
 		}
 	}
 	return nil
-}
-
-func toEntry(message tg.MessageClass, raw []byte) entry {
-	e := entry{id: ingest.MessageID(message.GetID()), raw: raw}
-	switch m := message.(type) {
-	case *tg.Message:
-		e.date, e.post = m.Date, m
-	case *tg.MessageService:
-		e.date = m.Date
-	}
-	return e
 }
 
 // undecodable keeps what is known of a message that cannot be decoded. Every constructor of a message so far starts with flags, in newer ones

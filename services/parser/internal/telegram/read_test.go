@@ -52,7 +52,8 @@ func whole(t tgsim.Truth) ingest.Range { return ingest.Range{First: 1, Last: ing
 func TestPagesHoldTheWholeChannelBothWays(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 3, Messages: 1234})
-	p, truth := r.reading(), r.truth(news)
+	p, _, _ := r.reading()
+	truth := r.truth(news)
 	channel := r.resolve(p, news)
 	for name, dir := range map[string]ingest.Direction{"up": ingest.Up, "down": ingest.Down} {
 		posts, unreadable, pages := readAll(t, p, channel, whole(truth), dir)
@@ -71,7 +72,7 @@ func TestPagesHoldTheWholeChannelBothWays(t *testing.T) {
 func TestPageOfAHoleAndAtTheTop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 4, Messages: 300})
-	p := r.reading()
+	p, _, _ := r.reading()
 	channel := r.resolve(p, news)
 	ids := []int{}
 	for id := 100; id <= 220; id++ {
@@ -106,7 +107,8 @@ func TestPageOfAHoleAndAtTheTop(t *testing.T) {
 func TestOnePoisonMessageHidesNoOther(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 5, Messages: 400})
-	p, truth := r.reading(), r.truth(news)
+	p, _, _ := r.reading()
+	truth := r.truth(news)
 	channel := r.resolve(p, news)
 	poison := []int{truth.Posts[0].ID, truth.Posts[50].ID, truth.Posts[51].ID, truth.Posts[len(truth.Posts)-1].ID}
 	r.fault(tgsim.Rule{Kind: fault.Poison, Channel: truth.ID, IDs: poison})
@@ -137,7 +139,8 @@ func TestOnePoisonMessageHidesNoOther(t *testing.T) {
 func TestNothingIsLostOverABadConnection(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 6, Messages: 1500})
-	p, truth := r.reading(), r.truth(news)
+	p, _, _ := r.reading()
+	truth := r.truth(news)
 	channel := r.resolve(p, news)
 	r.fault(tgsim.Rule{Kind: fault.Drop, Method: "messages.getHistory", Channel: truth.ID, Every: 3})
 	r.fault(tgsim.Rule{Kind: fault.Fail, Method: "messages.getHistory", Channel: truth.ID, Every: 5, Code: 500, Message: "RPC_CALL_FAIL"})
@@ -152,7 +155,7 @@ func TestProbe(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 7, Channels: 12, Messages: 50})
 	r.config.ProbeBatch = 5
-	p := r.reading()
+	p, _, _ := r.reading()
 	var channels []ingest.ChannelID
 	want := map[ingest.ChannelID]ingest.MessageID{}
 	for i := range 12 {
@@ -204,7 +207,7 @@ func TestProbe(t *testing.T) {
 func TestAPrivateChannelIsAnErrorOfItsOwn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 8, Channels: 2, Messages: 20})
-	p := r.reading()
+	p, _, _ := r.reading()
 	one, two := r.resolve(p, "channel_1"), r.resolve(p, "channel_2")
 	r.fault(tgsim.Rule{Kind: fault.Fail, Method: "messages.getHistory", Channel: int64(one), Count: -1, Code: 400, Message: "CHANNEL_PRIVATE"})
 	if _, err := p.Page(t.Context(), one, ingest.Range{First: 1, Last: 20}, ingest.Up); !errors.Is(err, ingest.ErrPrivate) {
@@ -218,8 +221,7 @@ func TestAPrivateChannelIsAnErrorOfItsOwn(t *testing.T) {
 func TestResolveAsksOncePerUsernameEver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 9, Channels: 3, Messages: 20, Private: 1})
-	p, stop := r.pool()
-	r.login(p, phone, code, "")
+	p, _, stop := r.reading()
 	truth := r.truth(news)
 	for range 3 {
 		c, err := p.Resolve(t.Context(), ingest.Ref{Username: news})
@@ -251,7 +253,7 @@ func TestResolveAsksOncePerUsernameEver(t *testing.T) {
 func TestResolveByIDLooksThroughTheDialogsOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 10, Channels: 130, Messages: 5, Private: 130})
-	p := r.reading()
+	p, _, _ := r.reading()
 	for _, id := range r.srv.World().Channels() {
 		if _, err := p.Resolve(t.Context(), ingest.Ref{ID: ingest.ChannelID(id)}); err != nil {
 			t.Fatalf("channel %d: %v", id, err)
@@ -271,7 +273,7 @@ func TestResolveByIDLooksThroughTheDialogsOnce(t *testing.T) {
 func TestAStaleAccessHashIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 11, Messages: 20})
-	p := r.reading()
+	p, _, _ := r.reading()
 	id := account.ID(r.srv.World().Accounts()[0].ID)
 	truth := r.truth(news)
 	wrong := []account.Peer{{Account: id, Channel: truth.ID, AccessHash: 1, Username: news, ResolvedAt: end}}

@@ -63,8 +63,8 @@ func (p *Pool) newClient(storage session.Storage, state func(td.ConnectionState)
 	})
 }
 
-// connectTimeout bounds each step of connecting.
-const connectTimeout = 10 * time.Second
+// connectTimeout bounds a connection's dialing and key exchange; the latter is a second of computing, more where the machine is busy.
+const connectTimeout = 12 * time.Second
 
 func reconnection() backoff.BackOff {
 	b := backoff.NewExponentialBackOff()
