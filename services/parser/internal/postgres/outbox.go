@@ -97,7 +97,7 @@ func (l *lead) Next(ctx context.Context, sent int64, limit int) ([]ingest.Outgoi
 		return nil, fmt.Errorf("%d events are said to be sent, %d were answered", sent, l.sent+int64(len(l.ahead)))
 	} else if n > 0 {
 		last := l.ahead[n-1]
-		b.Queue("UPDATE parser.relay SET tx = $1, id = $2", last.tx, last.id).Exec(nil)
+		b.Queue("UPDATE parser.relay SET tx = $1, id = $2", last.tx, last.id)
 		l.ahead, l.sent = l.ahead[n:], sent
 	}
 	events := make([]ingest.Outgoing, 0, limit)
