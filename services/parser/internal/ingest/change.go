@@ -16,6 +16,8 @@ type Known struct {
 	EditedAt  time.Time
 	ReadAt    time.Time // when what is stored was read
 	IsDeleted bool
+
+	FirstSeenAt time.Time
 }
 
 // Change is what to write.
@@ -79,10 +81,13 @@ func Decide(channel ChannelID, page Page, known []Known, now time.Time) Change {
 }
 
 func (c *Change) judge(s Stored, k *Known, readAt time.Time) {
-	s.ChangedAt = readAt
+	s.ChangedAt, s.FirstSeenAt = readAt, readAt
+	if k != nil {
+		s.FirstSeenAt = k.FirstSeenAt
+	}
 	switch {
 	case k == nil:
-		s.Kind, s.Revision, s.FirstSeenAt = Created, 1, readAt
+		s.Kind, s.Revision = Created, 1
 		c.Saved.New++
 	case readAt.Before(k.ReadAt) || s.EditedAt.Before(k.EditedAt):
 		return

@@ -28,7 +28,7 @@ func NewPosts(pool *pgxpool.Pool, encode ingest.Encoder, wake func()) *Posts {
 	return &Posts{pool: pool, encode: encode, wake: wake}
 }
 
-// SavePage writes one page in one transaction and two round trips: lock the channel and load what is known; write what changed and commit. The lock
+// SavePage writes one page in one transaction and three round trips: lock the channel and load what is known; copy posts in; store events and commit. The lock
 // comes before the transaction has an id, so that of one channel the ids grow in the order of commit: the relay relies on it.
 func (s *Posts) SavePage(ctx context.Context, channel ingest.ChannelID, page ingest.Page, now time.Time) (ingest.Saved, error) {
 	var change ingest.Change
@@ -64,7 +64,7 @@ func span(p ingest.Page) ingest.Range {
 // channelLock is the class of our advisory locks, beside those of the kit.
 const channelLock int64 = 0x7061 << 48
 
-const selectKnown = `SELECT message_id, revision, content_hash, counters_hash, edited_at, changed_at, deleted_at IS NOT NULL
+const selectKnown = `SELECT message_id, revision, content_hash, counters_hash, edited_at, first_seen_at, changed_at, deleted_at IS NOT NULL
 FROM parser.posts WHERE channel_id = $1 AND message_id BETWEEN $2 AND $3 ORDER BY message_id`
 
 func lockAndLoad(ctx context.Context, conn *pgxpool.Conn, channel ingest.ChannelID, r ingest.Range) (known []ingest.Known, err error) {
@@ -76,7 +76,7 @@ func lockAndLoad(ctx context.Context, conn *pgxpool.Conn, channel ingest.Channel
 			var k ingest.Known
 			var content []byte
 			var edited *time.Time
-			if err := rows.Scan(&k.Message, &k.Revision, &content, &k.Counters, &edited, &k.ReadAt, &k.IsDeleted); err != nil {
+			if err := rows.Scan(&k.Message, &k.Revision, &content, &k.Counters, &edited, &k.FirstSeenAt, &k.ReadAt, &k.IsDeleted); err != nil {
 				return err
 			}
 			copy(k.Content[:], content)
@@ -89,8 +89,16 @@ func lockAndLoad(ctx context.Context, conn *pgxpool.Conn, channel ingest.Channel
 }
 
 func (s *Posts) write(ctx context.Context, conn *pgxpool.Conn, channel ingest.ChannelID, page ingest.Page, c ingest.Change, now time.Time) error {
+	if err := copyIn(ctx, conn, channel, c.Posts); err != nil {
+		return err
+	}
 	var b pgx.Batch
-	queuePosts(&b, channel, page, c, now)
+	if len(c.Posts) > 0 {
+		queueRelease(&b, channel, c.Posts)
+	}
+	if len(c.Deleted) > 0 {
+		queueDeleted(&b, channel, c.Deleted, page.ReadAt, now)
+	}
 	if len(page.Unreadable) > 0 {
 		queueUnreadable(&b, channel, page.Unreadable, now)
 	}

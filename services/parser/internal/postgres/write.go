@@ -1,10 +1,13 @@
 package postgres
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidemark/tidemark/services/parser/internal/ingest"
 )
@@ -16,33 +19,11 @@ SELECT channel_id, message_id, revision, edited_at, deleted_at, text, entities, 
     forward, reply_to, media, pinned, raw, changed_at, $3
 FROM parser.posts WHERE channel_id = $1 AND message_id = ANY ($2::bigint[])`
 
-// upsertPosts writes whole rows. A column that is null to the end of the page is sent without that end: unnest fills up with nulls.
-const upsertPosts = `INSERT INTO parser.posts (channel_id, message_id, revision, posted_at, edited_at, text, entities, author_signature, author_kind,
-    author_id, views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected,
-    edit_hidden, ttl_seconds, raw, content_hash, counters_hash, first_seen_at, changed_at)
-SELECT $1, message_id, revision, posted_at, edited_at, coalesce(text, ''), entities::jsonb, author_signature, author_kind,
-    author_id, views, forwards, replies, reactions::jsonb, album_id, forward::jsonb, reply_to::jsonb, media_kind, media::jsonb, via_bot_id,
-    coalesce(flags, 0) & 1 <> 0, coalesce(flags, 0) & 2 <> 0, coalesce(flags, 0) & 4 <> 0, coalesce(flags, 0) & 8 <> 0,
-    ttl_seconds, raw, content_hash, counters_hash, $2, $2
-FROM unnest($3::bigint[], $4::integer[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::smallint[],
-    $11::bigint[], $12::integer[], $13::integer[], $14::integer[], $15::text[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[],
-    $21::bigint[], $22::integer[], $23::integer[], $24::bytea[], $25::bytea[], $26::bigint[])
-AS page(message_id, revision, posted_at, edited_at, text, entities, author_signature, author_kind,
-    author_id, views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media,
-    via_bot_id, flags, ttl_seconds, raw, content_hash, counters_hash)
-ON CONFLICT (channel_id, message_id) DO UPDATE SET revision = excluded.revision, posted_at = excluded.posted_at,
-    edited_at = excluded.edited_at, deleted_at = NULL, text = excluded.text, entities = excluded.entities,
-    author_signature = excluded.author_signature, author_kind = excluded.author_kind, author_id = excluded.author_id,
-    views = excluded.views, forwards = excluded.forwards, replies = excluded.replies, reactions = excluded.reactions,
-    album_id = excluded.album_id, forward = excluded.forward, reply_to = excluded.reply_to, media_kind = excluded.media_kind,
-    media = excluded.media, via_bot_id = excluded.via_bot_id, pinned = excluded.pinned, silent = excluded.silent,
-    protected = excluded.protected, edit_hidden = excluded.edit_hidden, ttl_seconds = excluded.ttl_seconds, raw = excluded.raw,
-    content_hash = excluded.content_hash, counters_hash = excluded.counters_hash, changed_at = excluded.changed_at`
+const deletePosts = `DELETE FROM parser.posts WHERE channel_id = $1 AND message_id = ANY ($2::bigint[])`
 
 const markDeleted = `UPDATE parser.posts SET deleted_at = $3, changed_at = greatest(changed_at, $4)
 WHERE channel_id = $1 AND message_id = ANY ($2::bigint[])`
 
-// release forgets a message that could not be read once, now that it can.
 const release = `DELETE FROM parser.quarantine WHERE channel_id = $1 AND message_id = ANY ($2::bigint[])`
 
 const quarantine = `INSERT INTO parser.quarantine (channel_id, message_id, raw, problem, first_seen_at, last_seen_at, failures)
@@ -54,29 +35,56 @@ const insertEvents = `INSERT INTO parser.events (tx, channel_id, message_id, rev
 SELECT pg_current_xact_id(), $1, message_id, revision, kind, $2, event
 FROM unnest($3::bigint[], $4::integer[], $5::text[], $6::bytea[]) AS page(message_id, revision, kind, event)`
 
-func queuePosts(b *pgx.Batch, channel ingest.ChannelID, page ingest.Page, c ingest.Change, now time.Time) {
-	readAt := page.ReadAt
+// replace makes room for rows that change, and keeps what edited ones said.
+func replace(ctx context.Context, conn *pgxpool.Conn, channel ingest.ChannelID, posts []ingest.Stored) error {
+	var edited, changed []int64
+	for i := range posts {
+		if posts[i].Kind == ingest.Created {
+			continue
+		}
+		changed = append(changed, int64(posts[i].Message))
+		if posts[i].Kind == ingest.Edited {
+			edited = append(edited, int64(posts[i].Message))
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	var b pgx.Batch
+	if len(edited) > 0 {
+		b.Queue(keepRevisions, int64(channel), edited, posts[0].ChangedAt)
+	}
+	b.Queue(deletePosts, int64(channel), changed)
+	return conn.SendBatch(ctx, &b).Close()
+}
+
+func copyIn(ctx context.Context, conn *pgxpool.Conn, channel ingest.ChannelID, posts []ingest.Stored) error {
+	if len(posts) == 0 {
+		return nil
+	}
+	if err := replace(ctx, conn, channel, posts); err != nil {
+		return fmt.Errorf("replace posts: %w", err)
+	}
+	if _, err := conn.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(rowsOf(channel, posts)), copyPosts); err != nil {
+		return fmt.Errorf("copy posts: %w", err)
+	}
+	return nil
+}
+
+func queueDeleted(b *pgx.Batch, channel ingest.ChannelID, deleted []ingest.MessageID, readAt, now time.Time) {
 	if readAt.IsZero() {
 		readAt = now
 	}
-	var edited, all []int64
-	for i := range c.Posts {
-		all = append(all, int64(c.Posts[i].Message))
-		if c.Posts[i].Kind == ingest.Edited {
-			edited = append(edited, int64(c.Posts[i].Message))
-		}
+	b.Queue(markDeleted, int64(channel), ids(deleted), now, readAt)
+}
+
+// queueRelease forgets that messages could not be read once, now that they can.
+func queueRelease(b *pgx.Batch, channel ingest.ChannelID, posts []ingest.Stored) {
+	messages := make([]int64, len(posts))
+	for i := range posts {
+		messages[i] = int64(posts[i].Message)
 	}
-	if len(edited) > 0 {
-		b.Queue(keepRevisions, int64(channel), edited, readAt)
-	}
-	if len(c.Posts) > 0 {
-		args := columnsOf(c.Posts).args()
-		b.Queue(upsertPosts, append([]any{int64(channel), readAt}, args...)...)
-		b.Queue(release, int64(channel), all)
-	}
-	if len(c.Deleted) > 0 {
-		b.Queue(markDeleted, int64(channel), ids(c.Deleted), now, readAt)
-	}
+	b.Queue(release, int64(channel), messages)
 }
 
 func queueUnreadable(b *pgx.Batch, channel ingest.ChannelID, unreadable []ingest.Unreadable, now time.Time) {

@@ -50,7 +50,7 @@ func (m *Memory) SavePage(_ context.Context, channel ingest.ChannelID, page inge
 		if at.channel == channel {
 			known = append(known, ingest.Known{
 				Message: at.message, Revision: s.Revision, Content: s.Content, Counters: s.Counters, EditedAt: s.EditedAt, ReadAt: s.ChangedAt,
-				IsDeleted: !s.DeletedAt.IsZero(),
+				IsDeleted: !s.DeletedAt.IsZero(), FirstSeenAt: s.FirstSeenAt,
 			})
 		}
 	}
@@ -58,11 +58,6 @@ func (m *Memory) SavePage(_ context.Context, channel ingest.ChannelID, page inge
 	c := ingest.Decide(channel, page, known, now)
 	for _, s := range c.Posts {
 		at := place{channel, s.Message}
-		if before, ok := m.posts[at]; ok {
-			s.FirstSeenAt = before.FirstSeenAt
-		} else {
-			s.FirstSeenAt = s.ChangedAt
-		}
 		s.Raw = bytes.Clone(s.Raw)
 		m.posts[at] = s
 	}
