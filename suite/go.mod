@@ -19,7 +19,10 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
-require github.com/bufbuild/protocompile v0.14.1 // indirect
+require (
+	github.com/bufbuild/protocompile v0.14.1 // indirect
+	github.com/gotd/td v0.161.0 // indirect
+)
 
 replace (
 	github.com/tidemark/tidemark/gen => ../gen

@@ -14,7 +14,7 @@ import (
 
 // StoresConfig says where Postgres and Redis are; what is not given runs privately in DataDir.
 type StoresConfig struct {
-	DataDir     string     `help:"Private stores and keys live here." default:"${data_dir}" type:"path"`
+	DataDir     string     `help:"Private stores and keys live here." default:"~/.tidemark" type:"path"`
 	DatabaseURL env.Secret `help:"Use this Postgres instead of a private one." placeholder:"URL"`
 	RedisURL    env.Secret `help:"Use this Redis instead of a private one." placeholder:"URL"`
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/services/parser"
 	"github.com/tidemark/tidemark/services/parser/tgsim"
+	"github.com/tidemark/tidemark/services/parser/tgsim/load"
 	"github.com/tidemark/tidemark/suite"
 )
 
@@ -98,7 +99,7 @@ func Run(ctx context.Context, o Options) (err error) {
 }
 
 func (s *show) openTelegram() error {
-	world, err := tgsim.NewWorld(tgsim.Spec{Seed: seed, Channels: channels, Messages: s.Messages, End: s.began, Names: names(), Texts: texts()})
+	world, err := load.Demo(tgsim.Spec{Seed: seed, Messages: s.Messages, End: s.began})
 	if err != nil {
 		return fmt.Errorf("make the simulated Telegram: %w", err)
 	}

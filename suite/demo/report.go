@@ -10,6 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
+	"google.golang.org/protobuf/proto"
+
+	eventv1 "github.com/tidemark/tidemark/gen/tidemark/event/v1"
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
 	"github.com/tidemark/tidemark/services/parser/tgsim"
 )
@@ -25,28 +28,59 @@ func (s *show) finish(ctx context.Context) error {
 	return errDone
 }
 
-// onePost publishes a post in Telegram and waits for its event in Redis.
+// onePost publishes a post in Telegram and waits for its event in Redis; an empty text makes one up.
 func (s *show) onePost(ctx context.Context, channel, text string) error {
-	id, err := s.sim.World().Post(channel, tgsim.Draft{Text: text})
+	id, err := s.publish(channel, text)
 	if err != nil {
 		return err
 	}
 	posted := time.Now()
+	var said string
 	err = s.look(ctx, func(_ *pgx.Conn, events *redis.Client) error {
 		return every(ctx, 20*time.Millisecond, func() (bool, error) {
 			newest, err := events.XRevRangeN(ctx, stream, "+", "-", 100).Result()
 			for _, entry := range newest {
 				if fmt.Sprint(entry.Values["message"]) == fmt.Sprint(id) {
-					return true, nil
+					said, err = textOf(entry)
+					return true, err
 				}
 			}
 			return false, err
 		})
 	})
 	if err == nil {
-		s.say("live: @%s/%d %q is in Postgres and Redis %s after it was published", channel, id, clip(text), time.Since(posted).Round(10*time.Millisecond))
+		s.say("live: @%s/%d %q is in Postgres and Redis %s after it was published", channel, id, clip(said), time.Since(posted).Round(10*time.Millisecond))
 	}
 	return err
+}
+
+// publish makes a post; made-up messages may be service messages or deleted at once, so more are made until one is a post.
+func (s *show) publish(channel, text string) (int, error) {
+	if text != "" {
+		return s.sim.World().Post(channel, tgsim.Draft{Text: text})
+	}
+	for {
+		first, last, err := s.sim.World().Grow(channel, 1)
+		if err != nil {
+			return 0, err
+		}
+		truth, err := s.sim.World().Truth(channel)
+		if err != nil {
+			return 0, err
+		}
+		if n := len(truth.Posts); n > 0 && truth.Posts[n-1].ID >= first {
+			return last, nil
+		}
+	}
+}
+
+// textOf reads a post's text out of its event, as a stage behind Tidemark would.
+func textOf(entry redis.XMessage) (string, error) {
+	var event eventv1.Event
+	if err := proto.Unmarshal([]byte(fmt.Sprint(entry.Values["event"])), &event); err != nil {
+		return "", fmt.Errorf("decode entry %s of the stream: %w", entry.ID, err)
+	}
+	return event.GetPostCreated().GetPost().GetText(), nil
 }
 
 func clip(text string) string {
@@ -102,7 +136,7 @@ func (s *show) settled(ctx context.Context) (counts, error) {
 func (s *show) live(ctx context.Context) error {
 	all := s.sim.World().Summaries()
 	for i := 0; ; i++ {
-		err := s.onePost(ctx, all[i%3].Username, texts()[i%len(texts())])
+		err := s.onePost(ctx, all[i%3].Username, "")
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
