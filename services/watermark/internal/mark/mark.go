@@ -96,6 +96,7 @@ type Store interface {
 
 // Result is the outcome of one step.
 type Result struct {
-	Mark Mark
-	Err  error // of this package
+	Mark  Mark
+	Added int64 // ids that were not covered before
+	Err   error // of this package
 }

@@ -71,9 +71,8 @@ func (s *Store) Advance(ctx context.Context, steps []mark.Step, now time.Time) (
 	results := make([]mark.Result, len(steps))
 	err := s.change(ctx, keys, func(marks map[mark.Key]mark.Mark) error {
 		for i, step := range steps {
-			m, err := marks[step.Key].Advance(step, now)
-			results[i] = mark.Result{Mark: m, Err: err}
-			marks[step.Key] = m
+			results[i] = marks[step.Key].Take(step, now)
+			marks[step.Key] = results[i].Mark
 		}
 		return nil
 	})

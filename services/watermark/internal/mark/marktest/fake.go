@@ -59,11 +59,10 @@ func (f *Fake) Advance(_ context.Context, steps []mark.Step, now time.Time) ([]m
 	}
 	results := make([]mark.Result, len(steps))
 	for i, s := range steps {
-		m, err := f.marks[s.Key].Advance(s, now)
-		if err == nil {
-			f.marks[s.Key] = m
+		results[i] = f.marks[s.Key].Take(s, now)
+		if results[i].Err == nil {
+			f.marks[s.Key] = results[i].Mark
 		}
-		results[i] = mark.Result{Mark: m, Err: err}
 	}
 	return results, nil
 }
@@ -72,22 +71,28 @@ func (f *Fake) Advance(_ context.Context, steps []mark.Step, now time.Time) ([]m
 func (f *Fake) Check(_ context.Context, checks []mark.Check) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.Err != nil {
+		return f.Err
+	}
 	for _, c := range checks {
 		f.marks[c.Key] = f.marks[c.Key].Check(c)
 	}
-	return f.Err
+	return nil
 }
 
 // Rewind is mark.Store's.
 func (f *Fake) Rewind(_ context.Context, r mark.Rewind, _ time.Time) (mark.Mark, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.Err != nil {
+		return mark.Mark{}, f.Err
+	}
 	m, err := f.marks[r.Key].Rewind(r)
 	if err != nil {
 		return mark.Mark{}, err
 	}
 	f.marks[r.Key] = m
-	return m, f.Err
+	return m, nil
 }
 
 func order(a, b mark.Key) int {
