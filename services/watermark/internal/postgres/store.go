@@ -69,12 +69,11 @@ func (s *Store) Advance(ctx context.Context, steps []mark.Step, now time.Time) (
 		keys[i] = step.Key
 	}
 	results := make([]mark.Result, len(steps))
-	err := s.change(ctx, keys, func(marks map[mark.Key]mark.Mark) error {
+	err := s.change(ctx, keys, func(marks map[mark.Key]mark.Mark) {
 		for i, step := range steps {
 			results[i] = marks[step.Key].Take(step, now)
 			marks[step.Key] = results[i].Mark
 		}
-		return nil
 	})
 	if err != nil {
 		return nil, failed("advance marks", err)
@@ -88,11 +87,10 @@ func (s *Store) Check(ctx context.Context, checks []mark.Check) error {
 	for i, c := range checks {
 		keys[i] = c.Key
 	}
-	err := s.change(ctx, keys, func(marks map[mark.Key]mark.Mark) error {
+	err := s.change(ctx, keys, func(marks map[mark.Key]mark.Mark) {
 		for _, c := range checks {
 			marks[c.Key] = marks[c.Key].Check(c)
 		}
-		return nil
 	})
 	if err != nil {
 		return failed("record checks", err)
@@ -126,21 +124,40 @@ func (s *Store) Rewind(ctx context.Context, r mark.Rewind, now time.Time) (rewou
 	return rewound, nil
 }
 
-// change locks the marks of some keys, making rows for new ones, lets fn change them, and saves those that it did change.
-func (s *Store) change(ctx context.Context, keys []mark.Key, fn func(map[mark.Key]mark.Mark) error) error {
+// errNew says that some marks have no row to lock yet.
+var errNew = errors.New("marks without a row")
+
+// change locks the marks of some keys, lets fn change them, and saves those that it did change.
+//
+// New marks get their rows in a statement of its own, before the transaction that locks: whoever makes rows holds no locks, whoever holds
+// locks makes no rows, and both go in one order. So writers may wait for each other, but never in a circle.
+func (s *Store) change(ctx context.Context, keys []mark.Key, fn func(map[mark.Key]mark.Mark)) error {
+	err := s.changeExisting(ctx, keys, fn)
+	if !errors.Is(err, errNew) {
+		return err
+	}
+	if err := db.New(s.pool).CreateMarks(ctx, db.CreateMarksParams(columns(keys))); err != nil {
+		return err
+	}
+	return s.changeExisting(ctx, keys, fn)
+}
+
+func (s *Store) changeExisting(ctx context.Context, keys []mark.Key, fn func(map[mark.Key]mark.Mark)) error {
 	return pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
-		marks, err := lockOrCreate(ctx, q, keys)
+		marks, err := lock(ctx, q, keys)
 		if err != nil {
 			return err
 		}
 		before := map[mark.Key]int64{}
-		for k, m := range marks {
+		for _, k := range keys {
+			m, ok := marks[k]
+			if !ok {
+				return errNew
+			}
 			before[k] = m.Version
 		}
-		if err := fn(marks); err != nil {
-			return err
-		}
+		fn(marks)
 		var changed []mark.Mark
 		for k, m := range marks {
 			if m.Version != before[k] {
@@ -149,26 +166,6 @@ func (s *Store) change(ctx context.Context, keys []mark.Key, fn func(map[mark.Ke
 		}
 		return save(ctx, q, changed)
 	})
-}
-
-func lockOrCreate(ctx context.Context, q *db.Queries, keys []mark.Key) (map[mark.Key]mark.Mark, error) {
-	marks, err := lock(ctx, q, keys)
-	if err != nil {
-		return nil, err
-	}
-	var missing []mark.Key
-	for _, k := range keys {
-		if _, ok := marks[k]; !ok {
-			missing = append(missing, k)
-		}
-	}
-	if len(missing) == 0 {
-		return marks, nil
-	}
-	if err := q.CreateMarks(ctx, db.CreateMarksParams(columns(missing))); err != nil {
-		return nil, err
-	}
-	return lock(ctx, q, keys)
 }
 
 func lock(ctx context.Context, q *db.Queries, keys []mark.Key) (map[mark.Key]mark.Mark, error) {

@@ -44,3 +44,20 @@ func BenchmarkAdvance(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkAdvanceOfAWideMark(b *testing.B) {
+	s := New(pgtest.New(b, Schema, Migrations()))
+	k, now := mark.Key{Channel: 1, Stage: mark.Parse}, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	covered := make([]mark.Range, 10_000)
+	for i := range covered {
+		covered[i] = mark.Range{First: int64(3*i + 1), Last: int64(3*i + 1)}
+	}
+	if _, err := s.Advance(b.Context(), []mark.Step{{Key: k, Covered: covered}}, now); err != nil {
+		b.Fatal(err)
+	}
+	for i := int64(0); b.Loop(); i++ {
+		if _, err := s.Advance(b.Context(), []mark.Step{{Key: k, Covered: []mark.Range{{First: 40_000 + 2*i, Last: 40_000 + 2*i}}}}, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
