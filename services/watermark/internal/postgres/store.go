@@ -36,8 +36,12 @@ func (s *Store) Get(ctx context.Context, keys []mark.Key) ([]mark.Mark, error) {
 	if err != nil {
 		return nil, failed("read marks", err)
 	}
-	found := byKey(rows)
-	marks := make([]mark.Mark, 0, len(found))
+	found := make(map[mark.Key]mark.Mark, len(rows))
+	for _, r := range rows {
+		m := toMark(r)
+		found[m.Key] = m
+	}
+	marks := make([]mark.Mark, 0, len(keys))
 	for _, k := range keys {
 		if m, ok := found[k]; ok {
 			marks = append(marks, m)
@@ -57,7 +61,7 @@ func (s *Store) List(ctx context.Context, f mark.Filter, after mark.Key, limit i
 	}
 	marks := make([]mark.Mark, len(rows))
 	for i, r := range rows {
-		marks[i] = toMark(r)
+		marks[i] = toMark(db.GetMarksRow(r))
 	}
 	return marks, nil
 }
@@ -170,7 +174,12 @@ func (s *Store) changeExisting(ctx context.Context, keys []mark.Key, fn func(map
 
 func lock(ctx context.Context, q *db.Queries, keys []mark.Key) (map[mark.Key]mark.Mark, error) {
 	rows, err := q.LockMarks(ctx, db.LockMarksParams(columns(keys)))
-	return byKey(rows), err
+	marks := make(map[mark.Key]mark.Mark, len(rows))
+	for _, r := range rows {
+		m := toMark(db.GetMarksRow(r))
+		marks[m.Key] = m
+	}
+	return marks, err
 }
 
 func save(ctx context.Context, q *db.Queries, marks []mark.Mark) error {
