@@ -50,6 +50,19 @@ func (s *Store) Get(ctx context.Context, keys []mark.Key) ([]mark.Mark, error) {
 	return marks, nil
 }
 
+// Versions answers the versions of the marks that exist.
+func (s *Store) Versions(ctx context.Context, keys []mark.Key) (map[mark.Key]int64, error) {
+	rows, err := db.New(s.pool).GetVersions(ctx, db.GetVersionsParams(columns(keys)))
+	if err != nil {
+		return nil, failed("read versions", err)
+	}
+	versions := make(map[mark.Key]int64, len(rows))
+	for _, r := range rows {
+		versions[mark.Key{Channel: mark.ChannelID(r.ChannelID), Stage: mark.Stage(r.Stage)}] = r.Version
+	}
+	return versions, nil
+}
+
 // List answers a page of marks behind after.
 func (s *Store) List(ctx context.Context, f mark.Filter, after mark.Key, limit int) ([]mark.Mark, error) {
 	rows, err := db.New(s.pool).ListMarks(ctx, db.ListMarksParams{

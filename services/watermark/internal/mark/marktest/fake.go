@@ -35,6 +35,19 @@ func (f *Fake) Get(_ context.Context, keys []mark.Key) (found []mark.Mark, err e
 	return found, f.Err
 }
 
+// Versions is mark.Store's.
+func (f *Fake) Versions(_ context.Context, keys []mark.Key) (map[mark.Key]int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	versions := map[mark.Key]int64{}
+	for _, k := range keys {
+		if m, ok := f.marks[k]; ok {
+			versions[k] = m.Version
+		}
+	}
+	return versions, f.Err
+}
+
 // List is mark.Store's.
 func (f *Fake) List(_ context.Context, filter mark.Filter, after mark.Key, limit int) (page []mark.Mark, err error) {
 	f.mu.Lock()

@@ -80,6 +80,10 @@ func testUnknown(t *testing.T, s mark.Store) {
 	if err != nil || len(marks) != 1 || marks[0].Channel != 2 {
 		t.Errorf("got %v, %v, want channel 2 alone", marks, err)
 	}
+	versions, err := s.Versions(t.Context(), []mark.Key{key(3), key(2), key(1)})
+	if diff := cmp.Diff(versions, map[mark.Key]int64{key(2): 1}); err != nil || diff != "" {
+		t.Errorf("versions: %v (-got +want):\n%s", err, diff)
+	}
 }
 
 func testStale(t *testing.T, s mark.Store) {

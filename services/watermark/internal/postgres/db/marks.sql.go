@@ -127,6 +127,45 @@ func (q *Queries) GetMarks(ctx context.Context, arg GetMarksParams) ([]GetMarksR
 	return items, nil
 }
 
+const getVersions = `-- name: GetVersions :many
+SELECT m.channel_id, m.stage, m.version FROM watermark.marks m
+JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
+  ON m.channel_id = k.channel_id AND m.stage = k.stage
+WHERE m.version > 0
+`
+
+type GetVersionsParams struct {
+	ChannelIds []int64
+	Stages     []string
+}
+
+type GetVersionsRow struct {
+	ChannelID int64
+	Stage     string
+	Version   int64
+}
+
+// Touches no coverage, which may be wide and is kept apart from its row.
+func (q *Queries) GetVersions(ctx context.Context, arg GetVersionsParams) ([]GetVersionsRow, error) {
+	rows, err := q.db.Query(ctx, getVersions, arg.ChannelIds, arg.Stages)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []GetVersionsRow
+	for rows.Next() {
+		var i GetVersionsRow
+		if err := rows.Scan(&i.ChannelID, &i.Stage, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listMarks = `-- name: ListMarks :many
 SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
     m.run_token, m.generation, m.version

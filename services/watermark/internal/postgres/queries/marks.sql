@@ -58,3 +58,10 @@ WHERE channel_id = $1 AND stage = $2;
 
 -- name: AuditRewind :exec
 INSERT INTO watermark.rewinds (channel_id, stage, removed, reason, generation, rewound_at) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: GetVersions :many
+-- Touches no coverage, which may be wide and is kept apart from its row.
+SELECT m.channel_id, m.stage, m.version FROM watermark.marks m
+JOIN (SELECT unnest(sqlc.arg(channel_ids)::bigint[]) AS channel_id, unnest(sqlc.arg(stages)::text[]) AS stage) k
+  ON m.channel_id = k.channel_id AND m.stage = k.stage
+WHERE m.version > 0;
