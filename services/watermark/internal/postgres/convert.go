@@ -10,7 +10,7 @@ import (
 )
 
 type keyColumns struct {
-	ChannelIds []int64
+	ChannelIds []int64 //nolint:revive // as sqlc names it, so that the struct converts
 	Stages     []string
 }
 

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -29,7 +28,7 @@ func TestARewindLeavesAnAuditRow(t *testing.T) {
 	}
 	var removed, reason string
 	var at time.Time
-	err := pool.QueryRow(context.Background(), "SELECT removed::text, reason, rewound_at FROM watermark.rewinds").Scan(&removed, &reason, &at)
+	err := pool.QueryRow(t.Context(), "SELECT removed::text, reason, rewound_at FROM watermark.rewinds").Scan(&removed, &reason, &at)
 	if err != nil || removed != "{[4,10)}" || reason != "bad run" || !at.Equal(now) {
 		t.Errorf("got %s, %q, %s, %v, want what was taken back, why and when", removed, reason, at, err)
 	}
