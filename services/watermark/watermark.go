@@ -58,6 +58,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 			pool.Close()
 			return nil, fmt.Errorf("the Redis URL is malformed: want redis://HOST:PORT/DB")
 		}
+		options.DialerRetries, options.MaxRetries = 1, -1 // a cache is not worth waiting for
 		s.redis = redis.NewClient(options)
 		reads = cache.New(s.redis, d.Log, metrics.CacheRead)
 	}

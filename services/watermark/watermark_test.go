@@ -53,7 +53,7 @@ func head(ctx context.Context, c watermarkv1.WatermarkServiceClient) (int64, err
 }
 
 func advanceTo(ctx context.Context, c watermarkv1.WatermarkServiceClient, id int64) error {
-	_, err := c.AdvanceWatermark(ctx, &watermarkv1.AdvanceWatermarkRequest{ChannelId: 1, Covered: []*typev1.IdRange{{First: 1, Last: id}}, RunToken: id})
+	_, err := c.AdvanceWatermark(ctx, &watermarkv1.AdvanceWatermarkRequest{ChannelId: 1, Covered: ids(1, id), RunToken: id})
 	return err
 }
 
@@ -119,3 +119,5 @@ func TestWithoutRedisEverythingWorks(t *testing.T) {
 		t.Errorf("got head %d, %v, want 7", got, err)
 	}
 }
+
+func ids(first, last int64) []*typev1.IdRange { return []*typev1.IdRange{{First: first, Last: last}} }

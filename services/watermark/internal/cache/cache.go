@@ -1,21 +1,15 @@
-// Package cache keeps watermarks in Redis as protobuf bytes, for readers who ask often. Redis may lose all of it at any moment: no answer
-// changes, it only comes from Postgres again.
+// Package cache keeps watermarks in Redis as protobuf bytes, so that a wide mark need not be loaded and counted for each reader.
 //
-// A cache beside a store answers wrong when a slow reader puts an old value over a newer one, or when a writer dies between
-// its commit and its invalidation. Three rules rule that out:
+// A copy is used only while it is the truth: a reader asks Postgres for the versions of its marks, which is one small read, and takes from
+// Redis the copies that carry exactly those. A mark's version grows with each change, in the transaction of the change, so a copy of the same
+// version is a copy of the same mark. What Redis holds, lost, or brought back from its disk can therefore make a read slower, never wrong;
+// writers need not tell Redis anything, and a wipe, a crash or an outage between any two steps needs no thought.
 //
-//   - A writer says so before it writes (a token in the mark's busy set). While anybody writes, readers go to Postgres and put nothing. A
-//     writer that dies leaves its token behind until it expires, long after its transaction can have ended: slower, never wrong.
-//   - A value carries the mark's version and never replaces a higher one. The writer leaves the new value when it is done.
-//   - Who wipes Redis wipes tokens and versions, too. So there is an epoch: a reader notes it before it asks Postgres and puts its
-//     value only into the same epoch; a writer whose token is gone ends the epoch.
-//
-// When Redis does not answer, everything works as if there were no cache.
+// When Redis does not answer, everything works as if there were no cache. Each call turns to it at most twice, whatever the batch.
 package cache
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
 	"strconv"
 	"time"
@@ -24,42 +18,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
-	"github.com/tidemark/tidemark/services/watermark/internal/mark"
 )
 
 const (
-	// ttl bounds how long a value stays; longer than slowest, far longer than any read.
-	ttl = 30 * time.Second
-	// busyFor outlives any transaction of a writer.
-	busyFor = 3 * time.Minute
-	// slowest read that may still put its value.
-	slowest = 5 * time.Second
+	// ttl bounds how long a copy that nobody renews takes room.
+	ttl = 5 * time.Minute
 	// patience with Redis before it is done without.
-	patience = 250 * time.Millisecond
-
-	epochKey = "tidemark:watermark:epoch"
-)
-
-var (
-	// KEYS epoch, busy, value; ARGV epoch, version, bytes, ttl ms.
-	fill = redis.NewScript(`
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-local v = redis.call('HGET', KEYS[3], 'v')
-if v and tonumber(v) >= tonumber(ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[3], 'v', ARGV[2], 'b', ARGV[3])
-redis.call('PEXPIRE', KEYS[3], ARGV[4])
-return 1`)
-
-	// KEYS epoch, busy, value; ARGV token, version, bytes, ttl ms. Version 0: the outcome is not known.
-	done = redis.NewScript(`
-if redis.call('SREM', KEYS[2], ARGV[1]) == 0 then redis.call('DEL', KEYS[1]) end
-local v = redis.call('HGET', KEYS[3], 'v')
-if ARGV[2] == '0' then redis.call('DEL', KEYS[3], KEYS[1])
-elseif not v or tonumber(v) < tonumber(ARGV[2]) then
-  redis.call('HSET', KEYS[3], 'v', ARGV[2], 'b', ARGV[3])
-  redis.call('PEXPIRE', KEYS[3], ARGV[4])
-end
-return 1`)
+	patience = 100 * time.Millisecond
 )
 
 // Cache is nil-safe: a nil Cache never knows anything.
@@ -69,137 +34,87 @@ type Cache struct {
 	count func(outcome string)
 }
 
-// New makes a cache on a client; count hears "hit", "miss" or "down" per mark asked.
+// Wanted is a copy that a reader could use.
+type Wanted struct {
+	Channel int64
+	Stage   string
+	Etag    string // as Postgres has it now
+}
+
+// New makes a cache on a client; count hears "hit", "miss" or "down" per mark wanted.
 func New(client *redis.Client, log *slog.Logger, count func(outcome string)) *Cache {
 	return &Cache{client, log, count}
 }
 
-// Lookup is one reader's look at the cache: what it knew, and how to put the rest.
-type Lookup struct {
-	Known map[mark.Key]*watermarkv1.Watermark
-	cache *Cache
-	epoch string
-	began time.Time
-}
-
-// Look asks for marks.
-func (c *Cache) Look(ctx context.Context, keys []mark.Key) *Lookup {
-	l := &Lookup{Known: map[mark.Key]*watermarkv1.Watermark{}, cache: c, began: time.Now()} //nolint:forbidigo // how long it took, not when it was
-	if c == nil {
-		return l
+// Get answers the copies that are current, and nil for each of the rest, in the order wanted.
+func (c *Cache) Get(ctx context.Context, wanted []Wanted) []*watermarkv1.Watermark {
+	known := make([]*watermarkv1.Watermark, len(wanted))
+	if c == nil || len(wanted) == 0 {
+		return known
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	pipe := c.redis.Pipeline()
-	epoch := pipe.Get(ctx, epochKey)
-	busy, values := make([]*redis.IntCmd, len(keys)), make([]*redis.StringCmd, len(keys))
-	for i, k := range keys {
-		busy[i], values[i] = pipe.Exists(ctx, busyKey(k)), pipe.HGet(ctx, valueKey(k), "b")
+	names := make([]string, len(wanted))
+	for i, w := range wanted {
+		names[i] = name(w.Channel, w.Stage)
 	}
-	_, _ = pipe.Exec(ctx) // each answer has its own error
-	l.epoch = epoch.Val()
-	if l.epoch == "" {
-		_ = c.redis.SetNX(ctx, epochKey, rand.Text(), 0).Err() // for the next reader
+	copies, err := c.redis.MGet(ctx, names...).Result()
+	if err != nil {
+		c.down(len(wanted), err)
+		return known
 	}
-	for i, k := range keys {
-		l.learn(k, busy[i], values[i])
+	for i, w := range wanted {
+		if known[i] = current(copies[i], w); known[i] != nil {
+			c.count("hit")
+		} else {
+			c.count("miss")
+		}
 	}
-	return l
+	return known
 }
 
-func (l *Lookup) learn(k mark.Key, busy *redis.IntCmd, value *redis.StringCmd) {
+func (c *Cache) down(marks int, err error) {
+	c.log.Debug("cache", "err", err)
+	for range marks {
+		c.count("down")
+	}
+}
+
+// current is what a copy says, nil when it is missing, unreadable or not the one wanted.
+func current(bytes any, want Wanted) *watermarkv1.Watermark {
+	text, ok := bytes.(string)
+	if !ok {
+		return nil
+	}
 	var w watermarkv1.Watermark
-	switch bytes, err := value.Bytes(); {
-	case busy.Err() != nil:
-		l.cache.count("down")
-	case busy.Val() == 0 && err == nil && proto.Unmarshal(bytes, &w) == nil:
-		l.Known[k] = &w
-		l.cache.count("hit")
-	default:
-		l.cache.count("miss")
+	if proto.Unmarshal([]byte(text), &w) != nil || w.GetChannelId() != want.Channel || w.GetStage() != want.Stage || w.GetEtag() != want.Etag {
+		return nil
 	}
+	return &w
 }
 
-// Put keeps what Postgres answered to this reader.
-func (l *Lookup) Put(ctx context.Context, k mark.Key, w *watermarkv1.Watermark, version int64) {
-	if l.cache == nil || l.epoch == "" || time.Since(l.began) > slowest {
+// Put keeps marks as Postgres answered them. It may lose against an older one: that copy is then of no use to anybody.
+func (c *Cache) Put(ctx context.Context, marks []*watermarkv1.Watermark) {
+	if c == nil || len(marks) == 0 {
 		return
 	}
-	if bytes, err := proto.Marshal(w); err == nil {
-		l.cache.run(ctx, fill, k, l.epoch, version, bytes)
-	}
-}
-
-// Writing says that marks are about to change; the answered Write must be ended, whatever happens.
-func (c *Cache) Writing(ctx context.Context, keys []mark.Key) *Write {
-	w := &Write{cache: c, keys: keys}
-	if c == nil {
-		return w
-	}
-	w.token = rand.Text()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, err := c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, k := range keys {
-			p.SAdd(ctx, busyKey(k), w.token)
-			p.Expire(ctx, busyKey(k), busyFor)
+		for _, w := range marks {
+			bytes, err := proto.Marshal(w)
+			if err != nil {
+				return err
+			}
+			p.Set(ctx, name(w.GetChannelId(), w.GetStage()), bytes, ttl)
 		}
 		return nil
 	})
-	c.complain(err)
-	return w
-}
-
-// Write is one writer's announcement.
-type Write struct {
-	cache *Cache
-	keys  []mark.Key
-	token string
-	known map[mark.Key]written
-}
-
-type written struct {
-	mark    *watermarkv1.Watermark
-	version int64
-}
-
-// Is tells what a mark has become.
-func (w *Write) Is(k mark.Key, is *watermarkv1.Watermark, version int64) {
-	if w.known == nil {
-		w.known = map[mark.Key]written{}
-	}
-	w.known[k] = written{is, version}
-}
-
-// End leaves the new values; of marks that Is never named, nothing is kept.
-func (w *Write) End(ctx context.Context) {
-	if w.cache == nil {
-		return
-	}
-	ctx = context.WithoutCancel(ctx)
-	for _, k := range w.keys {
-		now := w.known[k]
-		bytes, err := proto.Marshal(now.mark)
-		if err != nil {
-			now.version = 0
-		}
-		w.cache.run(ctx, done, k, w.token, now.version, bytes)
-	}
-}
-
-func (c *Cache) run(ctx context.Context, script *redis.Script, k mark.Key, who string, version int64, bytes []byte) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	err := script.Run(ctx, c.redis, []string{epochKey, busyKey(k), valueKey(k)}, who, version, bytes, ttl.Milliseconds()).Err()
-	c.complain(err)
-}
-
-func (c *Cache) complain(err error) {
 	if err != nil {
 		c.log.Debug("cache", "err", err)
 	}
 }
 
-func valueKey(k mark.Key) string { return "tidemark:watermark:value:" + name(k) }
-func busyKey(k mark.Key) string  { return "tidemark:watermark:busy:" + name(k) }
-func name(k mark.Key) string     { return string(k.Stage) + ":" + strconv.FormatInt(int64(k.Channel), 10) }
+func name(channel int64, stage string) string {
+	return "tidemark:watermark:" + stage + ":" + strconv.FormatInt(channel, 10)
+}

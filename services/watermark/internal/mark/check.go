@@ -39,16 +39,14 @@ func (c Check) Validate() error {
 // Check is the rule of heartbeats. An older check than the last changes nothing. Nothing new is only said of a mark that covers
 // its top: otherwise something known still waits, and the mark is Active.
 func (m Mark) Check(c Check) Mark {
-	if m.Version != 0 && !c.At.After(m.CheckedAt) {
+	at := kept(c.At)
+	if m.Version != 0 && !at.After(m.CheckedAt) {
 		return m
 	}
 	next := m.orNew(c.Key)
-	next.CheckedAt, next.State, next.Reason = c.At, c.State, c.Reason
+	next.CheckedAt, next.State, next.Reason = at, c.State, c.Reason
 	next.Top = max(next.Top, c.Top)
-	if next.State == Idle && next.Top > next.Coverage.Head() {
-		next.State = Active
-	}
-	return next.settled(m)
+	return next.awake().settled(m)
 }
 
 // Rewind takes coverage back, so that it is done again.
@@ -80,7 +78,8 @@ func (r Rewind) Validate() error {
 	return nil
 }
 
-// Rewind is the rule of moving back: a new generation, so that runs planned before it are refused. Taking all back also forgets the floor.
+// Rewind is the rule of moving back: a new generation, so that runs planned before it are refused. What no longer holds is forgotten: the
+// head's date with the head, the floor with the last id. A Blocked mark stays so, because nobody asked.
 func (m Mark) Rewind(r Rewind) (Mark, error) {
 	switch {
 	case m.Version == 0:
@@ -89,13 +88,20 @@ func (m Mark) Rewind(r Rewind) (Mark, error) {
 		return m, ErrEtag
 	}
 	next := m
+	next.Coverage = next.Coverage.Remove(r.Ranges...)
 	if len(r.Ranges) == 0 {
-		next.Coverage, next.Floor, next.HeadAt = Coverage{}, 0, time.Time{}
-	} else {
-		next.Coverage = next.Coverage.Remove(r.Ranges...)
+		next.Coverage = Coverage{}
+	}
+	if next.Coverage.Head() < m.Coverage.Head() {
+		next.HeadAt = time.Time{}
+	}
+	if next.Coverage.Head() == 0 {
+		next.Floor, next.HeadAt = 0, time.Time{}
+	}
+	if next.State != Blocked {
+		next.State = Active
 	}
 	next.Generation++
 	next.Version++
-	next.State, next.Reason = Active, ""
 	return next, nil
 }

@@ -80,12 +80,19 @@ type Filter struct {
 	CheckedBefore time.Time // zero: all
 }
 
-// Store keeps marks. It applies the rules of this package under a lock of its own per mark.
-type Store interface {
+// Reader looks at marks.
+type Reader interface {
 	// Get answers the marks that exist, in the order asked.
 	Get(ctx context.Context, keys []Key) ([]Mark, error)
+	// Versions answers the versions of the marks that exist; far cheaper than the marks where they are wide.
+	Versions(ctx context.Context, keys []Key) (map[Key]int64, error)
 	// List answers at most limit marks behind after, ordered by stage and channel.
 	List(ctx context.Context, f Filter, after Key, limit int) ([]Mark, error)
+}
+
+// Store keeps marks. It applies the rules of this package under a lock of its own per mark.
+type Store interface {
+	Reader
 	// Advance applies steps, each by itself: one Result per step, same order. The error is for all of them.
 	Advance(ctx context.Context, steps []Step, now time.Time) ([]Result, error)
 	// Check applies checks.
@@ -96,6 +103,7 @@ type Store interface {
 
 // Result is the outcome of one step.
 type Result struct {
-	Mark Mark
-	Err  error // of this package
+	Mark  Mark
+	Added int64 // ids that were not covered before
+	Err   error // of this package
 }

@@ -214,3 +214,66 @@ func BenchmarkAdvanceOfAWideMark(b *testing.B) {
 		}
 	}
 }
+
+// Postgres keeps microseconds: a finer instant must not look newer than its own copy.
+func TestRepeatingFinerInstantsChangesNothing(t *testing.T) {
+	t.Parallel()
+	fine := now.Add(123_456_789 * time.Nanosecond)
+	step := Step{Key: key, Covered: []Range{{1, 5}}, HeadAt: fine}
+	first, err := Mark{}.Advance(step, fine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := first.Check(Check{Key: key, State: Idle, Top: 5, At: fine})
+	stored := checked
+	stored.HeadAt, stored.AdvancedAt, stored.CheckedAt = fine.Truncate(time.Microsecond), fine.Truncate(time.Microsecond), fine.Truncate(time.Microsecond)
+	if diff := cmp.Diff(checked, stored, sameSet); diff != "" {
+		t.Errorf("a mark holds what no table keeps (-got +want):\n%s", diff)
+	}
+	again, err := stored.Advance(step, fine.Add(time.Hour))
+	if err != nil || again.Version != stored.Version {
+		t.Errorf("got version %d, %v, want %d", again.Version, err, stored.Version)
+	}
+	if got := stored.Check(Check{Key: key, State: Active, Top: 5, At: fine}); got.Version != stored.Version {
+		t.Errorf("the same check again: got version %d, want %d", got.Version, stored.Version)
+	}
+}
+
+func TestIdleIsNeverSaidOfAMarkBelowItsTop(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[State]State{Idle: Active, Active: Active, Blocked: Blocked} {
+		stored := Mark{Key: key, Coverage: NewCoverage(Range{1, 10}), State: state, Top: 10, Generation: 1, Version: 9}
+		got, err := stored.Advance(Step{Key: key, Top: 12}, now)
+		if err != nil || got.State != want {
+			t.Errorf("a higher top on a mark that is %s: got %s, %v, want %s", state, got.State, err, want)
+		}
+	}
+}
+
+func TestRewindForgetsWhatNoLongerHolds(t *testing.T) {
+	t.Parallel()
+	stored := Mark{Key: key, Coverage: NewCoverage(Range{3, 10}), State: Active, Floor: 3, Top: 10, HeadAt: now, Generation: 1, Version: 9}
+	for name, tc := range map[string]struct {
+		ranges []Range
+		floor  int64
+		headAt time.Time
+	}{
+		"the middle":        {[]Range{{4, 6}}, 3, now},
+		"the head":          {[]Range{{9, 10}}, 3, time.Time{}},
+		"all, by its range": {[]Range{{1, 99}}, 0, time.Time{}},
+		"all":               {nil, 0, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := stored.Rewind(Rewind{Key: key, Ranges: tc.ranges, Reason: "x", Version: 9})
+			if err != nil || got.Floor != tc.floor || !got.HeadAt.Equal(tc.headAt) {
+				t.Errorf("got floor %d, head at %v, %v, want %d, %v", got.Floor, got.HeadAt, err, tc.floor, tc.headAt)
+			}
+		})
+	}
+	blocked := stored
+	blocked.State, blocked.Reason = Blocked, "CHANNEL_PRIVATE"
+	if got, err := blocked.Rewind(Rewind{Key: key, Reason: "x", Version: 9}); err != nil || got.State != Blocked || got.Reason == "" {
+		t.Errorf("got %s %q, %v: nobody asked, so it is still blocked", got.State, got.Reason, err)
+	}
+}

@@ -81,7 +81,8 @@ func (r Range) validate(field string) error {
 	return nil
 }
 
-// Advance is the rule of moving forward. A step that brings nothing new changes nothing, not even the version.
+// Advance is the rule of moving forward. A step that brings nothing new changes nothing, not even the version. New ids make a mark
+// Active, also a Blocked one; a higher top wakes an Idle one; otherwise the state stays.
 func (m Mark) Advance(s Step, now time.Time) (Mark, error) {
 	if err := m.admits(s); err != nil {
 		return m, err
@@ -90,15 +91,21 @@ func (m Mark) Advance(s Step, now time.Time) (Mark, error) {
 	next.Coverage = next.Coverage.Add(s.Covered...)
 	next.RunToken = max(next.RunToken, s.RunToken)
 	next.Top = max(next.Top, s.Top)
-	next.HeadAt = later(next.HeadAt, s.HeadAt)
+	next.HeadAt = later(next.HeadAt, kept(s.HeadAt))
 	if s.Floor > 0 && (next.Floor == 0 || s.Floor < next.Floor) {
 		next.Floor = s.Floor
 	}
 	if grew := !next.Coverage.Equal(m.Coverage); grew {
-		next.AdvancedAt = now
+		next.AdvancedAt = kept(now)
 		next.State, next.Reason = Active, ""
 	}
-	return next.settled(m), nil
+	return next.awake().settled(m), nil
+}
+
+// Take is Advance as a Result.
+func (m Mark) Take(s Step, now time.Time) Result {
+	next, err := m.Advance(s, now)
+	return Result{Mark: next, Added: next.Coverage.Count(1, MaxID) - m.Coverage.Count(1, MaxID), Err: err}
 }
 
 func (m Mark) admits(s Step) error {
@@ -121,6 +128,14 @@ func (m Mark) orNew(k Key) Mark {
 	return m
 }
 
+// awake is the mark, never Idle while something is known to wait above its head.
+func (m Mark) awake() Mark {
+	if m.State == Idle && m.Top > m.Coverage.Head() {
+		m.State = Active
+	}
+	return m
+}
+
 // settled counts a version when anything changed since before.
 func (m Mark) settled(before Mark) Mark {
 	if m.same(before) {
@@ -135,6 +150,10 @@ func (m Mark) same(o Mark) bool {
 		m.Floor == o.Floor && m.Top == o.Top && m.RunToken == o.RunToken && m.Generation == o.Generation &&
 		m.HeadAt.Equal(o.HeadAt) && m.CheckedAt.Equal(o.CheckedAt) && m.AdvancedAt.Equal(o.AdvancedAt)
 }
+
+// kept is an instant as marks keep it: in UTC, to the microsecond. Postgres has no finer one, and an instant that is finer than its own
+// copy would look newer for ever.
+func kept(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 func later(a, b time.Time) time.Time {
 	if b.After(a) {

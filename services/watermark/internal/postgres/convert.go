@@ -10,7 +10,7 @@ import (
 )
 
 type keyColumns struct {
-	ChannelIds []int64
+	ChannelIds []int64 //nolint:revive // as sqlc names it, so that the struct converts
 	Stages     []string
 }
 
@@ -22,19 +22,10 @@ func columns(keys []mark.Key) (c keyColumns) {
 	return c
 }
 
-func byKey(rows []db.WatermarkMark) map[mark.Key]mark.Mark {
-	marks := make(map[mark.Key]mark.Mark, len(rows))
-	for _, r := range rows {
-		m := toMark(r)
-		marks[m.Key] = m
-	}
-	return marks
-}
-
-func toMark(r db.WatermarkMark) mark.Mark {
+func toMark(r db.GetMarksRow) mark.Mark {
 	return mark.Mark{
 		Key:      mark.Key{Channel: mark.ChannelID(r.ChannelID), Stage: mark.Stage(r.Stage)},
-		Coverage: toCoverage(r.Covered), State: mark.State(r.State), Reason: r.Reason, Floor: r.FloorID, Top: r.TopID,
+		Coverage: toCoverage(r.Firsts, r.Ends), State: mark.State(r.State), Reason: r.Reason, Floor: r.FloorID, Top: r.TopID,
 		HeadAt: instant(r.HeadAt), CheckedAt: instant(r.CheckedAt), AdvancedAt: instant(r.AdvancedAt),
 		RunToken: r.RunToken, Generation: r.Generation, Version: r.Version,
 	}
@@ -49,10 +40,10 @@ func fromMark(m mark.Mark) db.SaveMarkParams {
 }
 
 // toCoverage reads Postgres's canonical form: lower end inside, upper end outside.
-func toCoverage(ranges pgtype.Multirange[pgtype.Range[pgtype.Int8]]) mark.Coverage {
-	covered := make([]mark.Range, len(ranges))
-	for i, r := range ranges {
-		covered[i] = mark.Range{First: r.Lower.Int64, Last: r.Upper.Int64 - 1}
+func toCoverage(firsts, ends []int64) mark.Coverage {
+	covered := make([]mark.Range, len(firsts))
+	for i, first := range firsts {
+		covered[i] = mark.Range{First: first, Last: ends[i] - 1}
 	}
 	return mark.NewCoverage(covered...)
 }

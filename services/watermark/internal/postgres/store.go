@@ -36,14 +36,31 @@ func (s *Store) Get(ctx context.Context, keys []mark.Key) ([]mark.Mark, error) {
 	if err != nil {
 		return nil, failed("read marks", err)
 	}
-	found := byKey(rows)
-	marks := make([]mark.Mark, 0, len(found))
+	found := make(map[mark.Key]mark.Mark, len(rows))
+	for _, r := range rows {
+		m := toMark(r)
+		found[m.Key] = m
+	}
+	marks := make([]mark.Mark, 0, len(keys))
 	for _, k := range keys {
 		if m, ok := found[k]; ok {
 			marks = append(marks, m)
 		}
 	}
 	return marks, nil
+}
+
+// Versions answers the versions of the marks that exist.
+func (s *Store) Versions(ctx context.Context, keys []mark.Key) (map[mark.Key]int64, error) {
+	rows, err := db.New(s.pool).GetVersions(ctx, db.GetVersionsParams(columns(keys)))
+	if err != nil {
+		return nil, failed("read versions", err)
+	}
+	versions := make(map[mark.Key]int64, len(rows))
+	for _, r := range rows {
+		versions[mark.Key{Channel: mark.ChannelID(r.ChannelID), Stage: mark.Stage(r.Stage)}] = r.Version
+	}
+	return versions, nil
 }
 
 // List answers a page of marks behind after.
@@ -57,7 +74,7 @@ func (s *Store) List(ctx context.Context, f mark.Filter, after mark.Key, limit i
 	}
 	marks := make([]mark.Mark, len(rows))
 	for i, r := range rows {
-		marks[i] = toMark(r)
+		marks[i] = toMark(db.GetMarksRow(r))
 	}
 	return marks, nil
 }
@@ -69,13 +86,11 @@ func (s *Store) Advance(ctx context.Context, steps []mark.Step, now time.Time) (
 		keys[i] = step.Key
 	}
 	results := make([]mark.Result, len(steps))
-	err := s.change(ctx, keys, func(marks map[mark.Key]mark.Mark) error {
+	err := s.change(ctx, keys, func(marks map[mark.Key]mark.Mark) {
 		for i, step := range steps {
-			m, err := marks[step.Key].Advance(step, now)
-			results[i] = mark.Result{Mark: m, Err: err}
-			marks[step.Key] = m
+			results[i] = marks[step.Key].Take(step, now)
+			marks[step.Key] = results[i].Mark
 		}
-		return nil
 	})
 	if err != nil {
 		return nil, failed("advance marks", err)
@@ -89,11 +104,10 @@ func (s *Store) Check(ctx context.Context, checks []mark.Check) error {
 	for i, c := range checks {
 		keys[i] = c.Key
 	}
-	err := s.change(ctx, keys, func(marks map[mark.Key]mark.Mark) error {
+	err := s.change(ctx, keys, func(marks map[mark.Key]mark.Mark) {
 		for _, c := range checks {
 			marks[c.Key] = marks[c.Key].Check(c)
 		}
-		return nil
 	})
 	if err != nil {
 		return failed("record checks", err)
@@ -127,21 +141,40 @@ func (s *Store) Rewind(ctx context.Context, r mark.Rewind, now time.Time) (rewou
 	return rewound, nil
 }
 
-// change locks the marks of some keys, making rows for new ones, lets fn change them, and saves those that it did change.
-func (s *Store) change(ctx context.Context, keys []mark.Key, fn func(map[mark.Key]mark.Mark) error) error {
+// errNew says that some marks have no row to lock yet.
+var errNew = errors.New("marks without a row")
+
+// change locks the marks of some keys, lets fn change them, and saves those that it did change.
+//
+// New marks get their rows in a statement of its own, before the transaction that locks: whoever makes rows holds no locks, whoever holds
+// locks makes no rows, and both go in one order. So writers may wait for each other, but never in a circle.
+func (s *Store) change(ctx context.Context, keys []mark.Key, fn func(map[mark.Key]mark.Mark)) error {
+	err := s.changeExisting(ctx, keys, fn)
+	if !errors.Is(err, errNew) {
+		return err
+	}
+	if err := db.New(s.pool).CreateMarks(ctx, db.CreateMarksParams(columns(keys))); err != nil {
+		return err
+	}
+	return s.changeExisting(ctx, keys, fn)
+}
+
+func (s *Store) changeExisting(ctx context.Context, keys []mark.Key, fn func(map[mark.Key]mark.Mark)) error {
 	return pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
-		marks, err := lockOrCreate(ctx, q, keys)
+		marks, err := lock(ctx, q, keys)
 		if err != nil {
 			return err
 		}
 		before := map[mark.Key]int64{}
-		for k, m := range marks {
+		for _, k := range keys {
+			m, ok := marks[k]
+			if !ok {
+				return errNew
+			}
 			before[k] = m.Version
 		}
-		if err := fn(marks); err != nil {
-			return err
-		}
+		fn(marks)
 		var changed []mark.Mark
 		for k, m := range marks {
 			if m.Version != before[k] {
@@ -152,29 +185,14 @@ func (s *Store) change(ctx context.Context, keys []mark.Key, fn func(map[mark.Ke
 	})
 }
 
-func lockOrCreate(ctx context.Context, q *db.Queries, keys []mark.Key) (map[mark.Key]mark.Mark, error) {
-	marks, err := lock(ctx, q, keys)
-	if err != nil {
-		return nil, err
-	}
-	var missing []mark.Key
-	for _, k := range keys {
-		if _, ok := marks[k]; !ok {
-			missing = append(missing, k)
-		}
-	}
-	if len(missing) == 0 {
-		return marks, nil
-	}
-	if err := q.CreateMarks(ctx, db.CreateMarksParams(columns(missing))); err != nil {
-		return nil, err
-	}
-	return lock(ctx, q, keys)
-}
-
 func lock(ctx context.Context, q *db.Queries, keys []mark.Key) (map[mark.Key]mark.Mark, error) {
 	rows, err := q.LockMarks(ctx, db.LockMarksParams(columns(keys)))
-	return byKey(rows), err
+	marks := make(map[mark.Key]mark.Mark, len(rows))
+	for _, r := range rows {
+		m := toMark(db.GetMarksRow(r))
+		marks[m.Key] = m
+	}
+	return marks, err
 }
 
 func save(ctx context.Context, q *db.Queries, marks []mark.Mark) error {

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -29,7 +28,7 @@ func TestARewindLeavesAnAuditRow(t *testing.T) {
 	}
 	var removed, reason string
 	var at time.Time
-	err := pool.QueryRow(context.Background(), "SELECT removed::text, reason, rewound_at FROM watermark.rewinds").Scan(&removed, &reason, &at)
+	err := pool.QueryRow(t.Context(), "SELECT removed::text, reason, rewound_at FROM watermark.rewinds").Scan(&removed, &reason, &at)
 	if err != nil || removed != "{[4,10)}" || reason != "bad run" || !at.Equal(now) {
 		t.Errorf("got %s, %q, %s, %v, want what was taken back, why and when", removed, reason, at, err)
 	}
@@ -40,6 +39,23 @@ func BenchmarkAdvance(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for i := int64(1); b.Loop(); i++ {
 		if _, err := s.Advance(b.Context(), []mark.Step{{Key: mark.Key{Channel: 1, Stage: mark.Parse}, Covered: []mark.Range{{First: i, Last: i}}, RunToken: i}}, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAdvanceOfAWideMark(b *testing.B) {
+	s := New(pgtest.New(b, Schema, Migrations()))
+	k, now := mark.Key{Channel: 1, Stage: mark.Parse}, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	covered := make([]mark.Range, 10_000)
+	for i := range covered {
+		covered[i] = mark.Range{First: int64(3*i + 1), Last: int64(3*i + 1)}
+	}
+	if _, err := s.Advance(b.Context(), []mark.Step{{Key: k, Covered: covered}}, now); err != nil {
+		b.Fatal(err)
+	}
+	for i := int64(0); b.Loop(); i++ {
+		if _, err := s.Advance(b.Context(), []mark.Step{{Key: k, Covered: []mark.Range{{First: 40_000 + 2*i, Last: 40_000 + 2*i}}}}, now); err != nil {
 			b.Fatal(err)
 		}
 	}

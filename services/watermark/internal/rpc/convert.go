@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -31,6 +32,34 @@ func toKey(channel int64, stage string) mark.Key {
 		k.Stage = mark.Parse
 	}
 	return k
+}
+
+// toKeys names the one of a list that is malformed.
+func toKeys(channels []int64, stage string) ([]mark.Key, error) {
+	keys := make([]mark.Key, len(channels))
+	for i, id := range channels {
+		keys[i] = toKey(id, stage)
+		var field *mark.FieldError
+		switch err := keys[i].Validate(); {
+		case errors.As(err, &field) && field.Field == "channel_id":
+			return nil, &mark.FieldError{Field: fmt.Sprintf("channel_ids[%d]", i), Problem: field.Problem}
+		case err != nil:
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+// toFilter refuses what no mark can match: a misspelt filter must not read as none.
+func toFilter(r *watermarkv1.ListWatermarksRequest) (mark.Filter, error) {
+	f := mark.Filter{Stage: mark.Stage(r.GetStage()), State: states[r.GetState()], CheckedBefore: rpc.Time(r.GetCheckedBefore())}
+	if r.GetState() != watermarkv1.WatermarkState_WATERMARK_STATE_UNSPECIFIED && f.State == "" {
+		return f, &mark.FieldError{Field: "state", Problem: fmt.Sprintf("%d is no state: want ACTIVE, IDLE or BLOCKED, or leave it out for all", r.GetState())}
+	}
+	if f.Stage != "" {
+		return f, mark.Key{Channel: 1, Stage: f.Stage}.Validate()
+	}
+	return f, nil
 }
 
 func toRanges(field string, in []*typev1.IdRange) ([]mark.Range, error) {
@@ -122,6 +151,14 @@ func fromMark(m mark.Mark) *watermarkv1.Watermark {
 		HeadAt: rpc.Stamp(m.HeadAt), CheckedAt: rpc.Stamp(m.CheckedAt), AdvancedAt: rpc.Stamp(m.AdvancedAt),
 		RunToken: m.RunToken, Generation: m.Generation, Etag: toEtag(m.Version),
 	}
+}
+
+func fromMarks(marks []mark.Mark) []*watermarkv1.Watermark {
+	out := make([]*watermarkv1.Watermark, len(marks))
+	for i, m := range marks {
+		out[i] = fromMark(m)
+	}
+	return out
 }
 
 func fromCoverage(c mark.Coverage) *watermarkv1.Coverage {

@@ -30,6 +30,9 @@ func NewServer(store mark.Store, c *cache.Cache, now func() time.Time, m Metrics
 // GetWatermark answers one mark.
 func (s *Server) GetWatermark(ctx context.Context, r *watermarkv1.GetWatermarkRequest) (*watermarkv1.GetWatermarkResponse, error) {
 	k := toKey(r.GetChannelId(), r.GetStage())
+	if err := k.Validate(); err != nil {
+		return nil, toStatus(err, k)
+	}
 	marks, err := s.read(ctx, []mark.Key{k})
 	if err == nil && len(marks) == 0 {
 		err = mark.ErrUnknown
@@ -45,15 +48,15 @@ func (s *Server) BatchGetWatermarks(ctx context.Context, r *watermarkv1.BatchGet
 	if len(r.GetChannelIds()) > maxBatch {
 		return nil, tooMany("channel_ids", len(r.GetChannelIds()))
 	}
-	keys := make([]mark.Key, len(r.GetChannelIds()))
-	for i, id := range r.GetChannelIds() {
-		keys[i] = toKey(id, r.GetStage())
+	keys, err := toKeys(r.GetChannelIds(), r.GetStage())
+	if err != nil {
+		return nil, toStatus(err, mark.Key{})
 	}
 	if !r.GetWithCoverage() {
 		marks, err := s.read(ctx, keys)
 		return &watermarkv1.BatchGetWatermarksResponse{Watermarks: marks}, toStatus(err, mark.Key{})
 	}
-	marks, err := s.load(ctx, keys)
+	marks, err := s.store.Get(ctx, keys)
 	if err != nil {
 		return nil, toStatus(err, mark.Key{})
 	}
@@ -63,49 +66,6 @@ func (s *Server) BatchGetWatermarks(ctx context.Context, r *watermarkv1.BatchGet
 		resp.Coverages = append(resp.Coverages, fromCoverage(m.Coverage))
 	}
 	return resp, nil
-}
-
-// read answers marks in the order asked, from the cache where it knows them.
-func (s *Server) read(ctx context.Context, keys []mark.Key) ([]*watermarkv1.Watermark, error) {
-	for _, k := range keys {
-		if err := k.Validate(); err != nil {
-			return nil, err
-		}
-	}
-	look := s.cache.Look(ctx, keys)
-	var unknown []mark.Key
-	for _, k := range keys {
-		if look.Known[k] == nil {
-			unknown = append(unknown, k)
-		}
-	}
-	if len(unknown) > 0 {
-		marks, err := s.store.Get(ctx, unknown)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range marks {
-			look.Known[m.Key] = fromMark(m)
-			look.Put(ctx, m.Key, look.Known[m.Key], m.Version)
-		}
-	}
-	var found []*watermarkv1.Watermark
-	for _, k := range keys {
-		if w := look.Known[k]; w != nil {
-			found = append(found, w)
-		}
-	}
-	return found, nil
-}
-
-// load answers marks from Postgres.
-func (s *Server) load(ctx context.Context, keys []mark.Key) ([]mark.Mark, error) {
-	for _, k := range keys {
-		if err := k.Validate(); err != nil {
-			return nil, err
-		}
-	}
-	return s.store.Get(ctx, keys)
 }
 
 // ListWatermarks answers a page.
@@ -118,7 +78,10 @@ func (s *Server) ListWatermarks(ctx context.Context, r *watermarkv1.ListWatermar
 	if err := rpc.ReadPageToken(r, &after); err != nil {
 		return nil, err
 	}
-	filter := mark.Filter{Stage: mark.Stage(r.GetStage()), State: states[r.GetState()], CheckedBefore: rpc.Time(r.GetCheckedBefore())}
+	filter, err := toFilter(r)
+	if err != nil {
+		return nil, toStatus(err, mark.Key{})
+	}
 	marks, err := s.store.List(ctx, filter, after, size+1)
 	if err != nil {
 		return nil, toStatus(err, mark.Key{})
@@ -179,18 +142,12 @@ func (s *Server) advance(ctx context.Context, steps []mark.Step) ([]mark.Result,
 	if len(steps) == 0 {
 		return nil, nil
 	}
-	keys := make([]mark.Key, len(steps))
-	for i, step := range steps {
-		keys[i] = step.Key
-	}
-	write := s.cache.Writing(ctx, keys)
-	defer write.End(ctx)
 	results, err := s.store.Advance(ctx, steps, s.now())
+	if err != nil {
+		s.metrics.failed(len(steps))
+	}
 	for _, result := range results {
-		s.metrics.advanced(result.Err)
-		if result.Mark.Version > 0 {
-			write.Is(result.Mark.Key, fromMark(result.Mark), result.Mark.Version)
-		}
+		s.metrics.advanced(result)
 	}
 	return results, err
 }
@@ -200,19 +157,16 @@ func (s *Server) ReportChecks(ctx context.Context, r *watermarkv1.ReportChecksRe
 	if len(r.GetChecks()) > maxBatch {
 		return nil, tooMany("checks", len(r.GetChecks()))
 	}
-	checks, keys := make([]mark.Check, len(r.GetChecks())), make([]mark.Key, len(r.GetChecks()))
+	checks := make([]mark.Check, len(r.GetChecks()))
 	for i, one := range r.GetChecks() {
 		var err error
 		if checks[i], err = toCheck(one); err != nil {
 			return nil, toStatus(inList("checks", i, err), checks[i].Key)
 		}
-		keys[i] = checks[i].Key
 	}
 	if len(checks) == 0 {
 		return &watermarkv1.ReportChecksResponse{}, nil
 	}
-	write := s.cache.Writing(ctx, keys)
-	defer write.End(ctx)
 	if err := s.store.Check(ctx, checks); err != nil {
 		return nil, toStatus(err, mark.Key{})
 	}
@@ -223,7 +177,10 @@ func (s *Server) ReportChecks(ctx context.Context, r *watermarkv1.ReportChecksRe
 // GetCoverage answers ranges, holes and completeness, from Postgres.
 func (s *Server) GetCoverage(ctx context.Context, r *watermarkv1.GetCoverageRequest) (*watermarkv1.GetCoverageResponse, error) {
 	k := toKey(r.GetChannelId(), r.GetStage())
-	marks, err := s.load(ctx, []mark.Key{k})
+	if err := k.Validate(); err != nil {
+		return nil, toStatus(err, k)
+	}
+	marks, err := s.store.Get(ctx, []mark.Key{k})
 	if err == nil && len(marks) == 0 {
 		err = mark.ErrUnknown
 	}
@@ -242,13 +199,10 @@ func (s *Server) RewindWatermark(ctx context.Context, r *watermarkv1.RewindWater
 	if err != nil {
 		return nil, toStatus(err, rewind.Key)
 	}
-	write := s.cache.Writing(ctx, []mark.Key{rewind.Key})
-	defer write.End(ctx)
 	m, err := s.store.Rewind(ctx, rewind, s.now())
 	if err != nil {
 		return nil, toStatus(err, rewind.Key)
 	}
-	write.Is(m.Key, fromMark(m), m.Version)
 	return &watermarkv1.RewindWatermarkResponse{Watermark: fromMark(m)}, nil
 }
 

@@ -111,6 +111,9 @@ func TestRefusals(t *testing.T) {
 		"rewind blindly":       {second(c.RewindWatermark(ctx, &watermarkv1.RewindWatermarkRequest{ChannelId: 1, Reason: "x"})), codes.InvalidArgument, "INVALID_FIELD", "etag"},
 		"a page of 1001":       {second(c.ListWatermarks(ctx, &watermarkv1.ListWatermarksRequest{PageSize: 1001})), codes.InvalidArgument, "INVALID_FIELD", "page_size"},
 		"a made-up page token": {second(c.ListWatermarks(ctx, &watermarkv1.ListWatermarksRequest{PageToken: "nonsense"})), codes.InvalidArgument, "INVALID_FIELD", "page_token"},
+		"a state of tomorrow":  {second(c.ListWatermarks(ctx, &watermarkv1.ListWatermarksRequest{State: 99})), codes.InvalidArgument, "INVALID_FIELD", "state"},
+		"no stage":             {second(c.ListWatermarks(ctx, &watermarkv1.ListWatermarksRequest{Stage: "Parse!"})), codes.InvalidArgument, "INVALID_FIELD", "stage"},
+		"one bad of a batch":   {second(c.BatchGetWatermarks(ctx, &watermarkv1.BatchGetWatermarksRequest{ChannelIds: []int64{1, -5}})), codes.InvalidArgument, "INVALID_FIELD", "channel_ids[1]"},
 		"a batch of 1001":      {second(c.BatchGetWatermarks(ctx, &watermarkv1.BatchGetWatermarksRequest{ChannelIds: make([]int64, 1001)})), codes.InvalidArgument, "INVALID_FIELD", "channel_ids"},
 	} {
 		if status.Code(tc.err) != tc.code || rpc.Reason(tc.err) != tc.reason || rpc.Field(tc.err) != tc.field {

@@ -35,6 +35,19 @@ func (f *Fake) Get(_ context.Context, keys []mark.Key) (found []mark.Mark, err e
 	return found, f.Err
 }
 
+// Versions is mark.Store's.
+func (f *Fake) Versions(_ context.Context, keys []mark.Key) (map[mark.Key]int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	versions := map[mark.Key]int64{}
+	for _, k := range keys {
+		if m, ok := f.marks[k]; ok {
+			versions[k] = m.Version
+		}
+	}
+	return versions, f.Err
+}
+
 // List is mark.Store's.
 func (f *Fake) List(_ context.Context, filter mark.Filter, after mark.Key, limit int) (page []mark.Mark, err error) {
 	f.mu.Lock()
@@ -59,11 +72,10 @@ func (f *Fake) Advance(_ context.Context, steps []mark.Step, now time.Time) ([]m
 	}
 	results := make([]mark.Result, len(steps))
 	for i, s := range steps {
-		m, err := f.marks[s.Key].Advance(s, now)
-		if err == nil {
-			f.marks[s.Key] = m
+		results[i] = f.marks[s.Key].Take(s, now)
+		if results[i].Err == nil {
+			f.marks[s.Key] = results[i].Mark
 		}
-		results[i] = mark.Result{Mark: m, Err: err}
 	}
 	return results, nil
 }
@@ -72,22 +84,28 @@ func (f *Fake) Advance(_ context.Context, steps []mark.Step, now time.Time) ([]m
 func (f *Fake) Check(_ context.Context, checks []mark.Check) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.Err != nil {
+		return f.Err
+	}
 	for _, c := range checks {
 		f.marks[c.Key] = f.marks[c.Key].Check(c)
 	}
-	return f.Err
+	return nil
 }
 
 // Rewind is mark.Store's.
 func (f *Fake) Rewind(_ context.Context, r mark.Rewind, _ time.Time) (mark.Mark, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.Err != nil {
+		return mark.Mark{}, f.Err
+	}
 	m, err := f.marks[r.Key].Rewind(r)
 	if err != nil {
 		return mark.Mark{}, err
 	}
 	f.marks[r.Key] = m
-	return m, f.Err
+	return m, nil
 }
 
 func order(a, b mark.Key) int {

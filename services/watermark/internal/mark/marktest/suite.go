@@ -30,6 +30,8 @@ func TestStore(t *testing.T, open func(*testing.T) mark.Store) {
 		"a list is ordered, filtered, paged":  testList,
 		"a rewind needs the version it saw":   testRewind,
 		"repeating an advance keeps the etag": testRepeat,
+		"only new ids are counted as added":   testAdded,
+		"a mark of 10,000 ranges advances":    testWide,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,6 +79,10 @@ func testUnknown(t *testing.T, s mark.Store) {
 	marks, err := s.Get(t.Context(), []mark.Key{key(3), key(2), key(1)})
 	if err != nil || len(marks) != 1 || marks[0].Channel != 2 {
 		t.Errorf("got %v, %v, want channel 2 alone", marks, err)
+	}
+	versions, err := s.Versions(t.Context(), []mark.Key{key(3), key(2), key(1)})
+	if diff := cmp.Diff(versions, map[mark.Key]int64{key(2): 1}); err != nil || diff != "" {
+		t.Errorf("versions: %v (-got +want):\n%s", err, diff)
 	}
 }
 
@@ -198,9 +204,40 @@ func testRewind(t *testing.T, s mark.Store) {
 }
 
 func testRepeat(t *testing.T, s mark.Store) {
-	step := mark.Step{Key: key(1), Covered: []mark.Range{{First: 1, Last: 10}}, RunToken: 1, Top: 10}
+	fine := at.Add(123_456_789 * time.Nanosecond) // finer than a table's microseconds
+	step := mark.Step{Key: key(1), Covered: []mark.Range{{First: 1, Last: 10}}, RunToken: 1, Top: 10, HeadAt: fine}
 	first, second := advance(t, s, step)[0].Mark, advance(t, s, step)[0].Mark
-	if first.Version != second.Version {
-		t.Errorf("got versions %d and %d, want the same", first.Version, second.Version)
+	for name, got := range map[string]mark.Mark{"repeated": second, "read": get(t, s, 1)} {
+		if diff := cmp.Diff(got, first, sameSet); diff != "" {
+			t.Errorf("%s (-got +answered first):\n%s", name, diff)
+		}
+	}
+}
+
+func testAdded(t *testing.T, s mark.Store) {
+	advance(t, s, mark.Step{Key: key(1), Covered: []mark.Range{{First: 1, Last: 10}}, RunToken: 5})
+	over := mark.Step{Key: key(1), Covered: []mark.Range{{First: 6, Last: 12}}, RunToken: 5}
+	stale := mark.Step{Key: key(1), Covered: []mark.Range{{First: 50, Last: 60}}, RunToken: 4}
+	var got []int64
+	for _, r := range advance(t, s, over, over, stale) {
+		got = append(got, r.Added)
+	}
+	if diff := cmp.Diff(got, []int64{2, 0, 0}); diff != "" {
+		t.Errorf("(-got +want):\n%s", diff)
+	}
+}
+
+// testWide covers every third id, then fills one gap.
+func testWide(t *testing.T, s mark.Store) {
+	const ranges = 10_000
+	covered := make([]mark.Range, ranges)
+	for i := range covered {
+		covered[i] = mark.Range{First: int64(3*i + 1), Last: int64(3*i + 1)}
+	}
+	advance(t, s, mark.Step{Key: key(1), Covered: covered})
+	advance(t, s, mark.Step{Key: key(1), Covered: []mark.Range{{First: 15_002, Last: 15_003}}})
+	want := mark.NewCoverage(covered...).Add(mark.Range{First: 15_002, Last: 15_003})
+	if got := get(t, s, 1).Coverage; !got.Equal(want) {
+		t.Errorf("got %d ranges, want %d", len(got.Ranges()), len(want.Ranges()))
 	}
 }

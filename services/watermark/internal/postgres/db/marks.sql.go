@@ -57,9 +57,15 @@ func (q *Queries) CreateMarks(ctx context.Context, arg CreateMarksParams) error 
 }
 
 const getMarks = `-- name: GetMarks :many
-SELECT m.channel_id, m.stage, m.covered, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at, m.run_token, m.generation, m.version FROM watermark.marks m
+
+SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+    m.run_token, m.generation, m.version
+FROM watermark.marks m
 JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
   ON m.channel_id = k.channel_id AND m.stage = k.stage
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.covered) r
+) c
 WHERE m.version > 0
 `
 
@@ -68,19 +74,38 @@ type GetMarksParams struct {
 	Stages     []string
 }
 
-func (q *Queries) GetMarks(ctx context.Context, arg GetMarksParams) ([]WatermarkMark, error) {
+type GetMarksRow struct {
+	ChannelID  int64
+	Stage      string
+	Firsts     []int64
+	Ends       []int64
+	State      string
+	Reason     string
+	FloorID    int64
+	TopID      int64
+	HeadAt     *time.Time
+	CheckedAt  *time.Time
+	AdvancedAt *time.Time
+	RunToken   int64
+	Generation int64
+	Version    int64
+}
+
+// Coverage is read as two arrays, ends outside: Postgres sends those several times faster than a wide multirange.
+func (q *Queries) GetMarks(ctx context.Context, arg GetMarksParams) ([]GetMarksRow, error) {
 	rows, err := q.db.Query(ctx, getMarks, arg.ChannelIds, arg.Stages)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []WatermarkMark
+	var items []GetMarksRow
 	for rows.Next() {
-		var i WatermarkMark
+		var i GetMarksRow
 		if err := rows.Scan(
 			&i.ChannelID,
 			&i.Stage,
-			&i.Covered,
+			&i.Firsts,
+			&i.Ends,
 			&i.State,
 			&i.Reason,
 			&i.FloorID,
@@ -102,14 +127,58 @@ func (q *Queries) GetMarks(ctx context.Context, arg GetMarksParams) ([]Watermark
 	return items, nil
 }
 
+const getVersions = `-- name: GetVersions :many
+SELECT m.channel_id, m.stage, m.version FROM watermark.marks m
+JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
+  ON m.channel_id = k.channel_id AND m.stage = k.stage
+WHERE m.version > 0
+`
+
+type GetVersionsParams struct {
+	ChannelIds []int64
+	Stages     []string
+}
+
+type GetVersionsRow struct {
+	ChannelID int64
+	Stage     string
+	Version   int64
+}
+
+// Touches no coverage, which may be wide and is kept apart from its row.
+func (q *Queries) GetVersions(ctx context.Context, arg GetVersionsParams) ([]GetVersionsRow, error) {
+	rows, err := q.db.Query(ctx, getVersions, arg.ChannelIds, arg.Stages)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []GetVersionsRow
+	for rows.Next() {
+		var i GetVersionsRow
+		if err := rows.Scan(&i.ChannelID, &i.Stage, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listMarks = `-- name: ListMarks :many
-SELECT channel_id, stage, covered, state, reason, floor_id, top_id, head_at, checked_at, advanced_at, run_token, generation, version FROM watermark.marks
-WHERE (stage, channel_id) > ($1::text, $2::bigint)
-  AND ($3::text = '' OR stage = $3::text)
-  AND ($4::text = '' OR state = $4::text)
-  AND ($5::timestamptz IS NULL OR checked_at IS NULL OR checked_at < $5::timestamptz)
-  AND version > 0
-ORDER BY stage, channel_id
+SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+    m.run_token, m.generation, m.version
+FROM watermark.marks m
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.covered) r
+) c
+WHERE (m.stage, m.channel_id) > ($1::text, $2::bigint)
+  AND ($3::text = '' OR m.stage = $3::text)
+  AND ($4::text = '' OR m.state = $4::text)
+  AND ($5::timestamptz IS NULL OR m.checked_at IS NULL OR m.checked_at < $5::timestamptz)
+  AND m.version > 0
+ORDER BY m.stage, m.channel_id
 LIMIT $6
 `
 
@@ -122,7 +191,24 @@ type ListMarksParams struct {
 	Most          int32
 }
 
-func (q *Queries) ListMarks(ctx context.Context, arg ListMarksParams) ([]WatermarkMark, error) {
+type ListMarksRow struct {
+	ChannelID  int64
+	Stage      string
+	Firsts     []int64
+	Ends       []int64
+	State      string
+	Reason     string
+	FloorID    int64
+	TopID      int64
+	HeadAt     *time.Time
+	CheckedAt  *time.Time
+	AdvancedAt *time.Time
+	RunToken   int64
+	Generation int64
+	Version    int64
+}
+
+func (q *Queries) ListMarks(ctx context.Context, arg ListMarksParams) ([]ListMarksRow, error) {
 	rows, err := q.db.Query(ctx, listMarks,
 		arg.AfterStage,
 		arg.AfterChannel,
@@ -135,13 +221,14 @@ func (q *Queries) ListMarks(ctx context.Context, arg ListMarksParams) ([]Waterma
 		return nil, err
 	}
 	defer rows.Close()
-	var items []WatermarkMark
+	var items []ListMarksRow
 	for rows.Next() {
-		var i WatermarkMark
+		var i ListMarksRow
 		if err := rows.Scan(
 			&i.ChannelID,
 			&i.Stage,
-			&i.Covered,
+			&i.Firsts,
+			&i.Ends,
 			&i.State,
 			&i.Reason,
 			&i.FloorID,
@@ -164,11 +251,19 @@ func (q *Queries) ListMarks(ctx context.Context, arg ListMarksParams) ([]Waterma
 }
 
 const lockMarks = `-- name: LockMarks :many
-SELECT m.channel_id, m.stage, m.covered, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at, m.run_token, m.generation, m.version FROM watermark.marks m
-JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
-  ON m.channel_id = k.channel_id AND m.stage = k.stage
-ORDER BY m.stage, m.channel_id
-FOR UPDATE OF m
+WITH m AS (
+    SELECT o.channel_id, o.stage, o.covered, o.state, o.reason, o.floor_id, o.top_id, o.head_at, o.checked_at, o.advanced_at, o.run_token, o.generation, o.version FROM watermark.marks o
+    JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
+      ON o.channel_id = k.channel_id AND o.stage = k.stage
+    ORDER BY o.stage, o.channel_id
+    FOR UPDATE OF o
+)
+SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+    m.run_token, m.generation, m.version
+FROM m
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.covered) r
+) c
 `
 
 type LockMarksParams struct {
@@ -176,20 +271,39 @@ type LockMarksParams struct {
 	Stages     []string
 }
 
-// In one order, whoever asks: so two batches never wait for each other.
-func (q *Queries) LockMarks(ctx context.Context, arg LockMarksParams) ([]WatermarkMark, error) {
+type LockMarksRow struct {
+	ChannelID  int64
+	Stage      string
+	Firsts     []int64
+	Ends       []int64
+	State      string
+	Reason     string
+	FloorID    int64
+	TopID      int64
+	HeadAt     *time.Time
+	CheckedAt  *time.Time
+	AdvancedAt *time.Time
+	RunToken   int64
+	Generation int64
+	Version    int64
+}
+
+// In one order, whoever asks: so two batches never wait for each other in a circle. Coverage is unfolded from what was locked: beside the
+// locking it would be the coverage of before the wait, and another writer's ids would be lost.
+func (q *Queries) LockMarks(ctx context.Context, arg LockMarksParams) ([]LockMarksRow, error) {
 	rows, err := q.db.Query(ctx, lockMarks, arg.ChannelIds, arg.Stages)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []WatermarkMark
+	var items []LockMarksRow
 	for rows.Next() {
-		var i WatermarkMark
+		var i LockMarksRow
 		if err := rows.Scan(
 			&i.ChannelID,
 			&i.Stage,
-			&i.Covered,
+			&i.Firsts,
+			&i.Ends,
 			&i.State,
 			&i.Reason,
 			&i.FloorID,
