@@ -132,7 +132,7 @@ func (b *bench) login(ctx context.Context) error {
 type summary struct {
 	ID       int64  `json:"id"`
 	Username string `json:"username"`
-	Top      int    `json:"top"`
+	Last     int    `json:"last"`
 	Posts    int    `json:"posts"`
 }
 
@@ -162,7 +162,7 @@ func (b *bench) backfill(ctx context.Context, redisURL string, processes map[str
 		return r, err
 	}
 	for _, c := range channels {
-		r.posts, r.ids = r.posts+c.Posts, r.ids+c.Top
+		r.posts, r.ids = r.posts+c.Posts, r.ids+c.Last
 	}
 	before := cpuOf(processes)
 	began := time.Now()
@@ -187,7 +187,7 @@ func complete(ctx context.Context, conn *grpc.ClientConn, redisURL string, chann
 	req := &watermarkv1.BatchGetWatermarksRequest{WithCoverage: true}
 	tops := map[int64]int64{}
 	for _, c := range channels {
-		req.ChannelIds, tops[c.ID] = append(req.ChannelIds, c.ID), int64(c.Top)
+		req.ChannelIds, tops[c.ID] = append(req.ChannelIds, c.ID), int64(c.Last)
 	}
 	resp, err := watermarkv1.NewWatermarkServiceClient(conn).BatchGetWatermarks(ctx, req)
 	if err != nil || len(resp.GetWatermarks()) < len(channels) {

@@ -105,8 +105,8 @@ func (s *show) summary(ctx context.Context) error {
 			return fmt.Errorf("ask for the coverage of %d: %w", c.ID, err)
 		}
 		holes := len(coverage.GetHoles())
-		_, _ = fmt.Fprintf(table, "@%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", c.Username, c.Top, c.Top-c.Posts, c.Posts, have.posts[c.ID], have.events[c.ID], have.repeats[c.ID], holes)
-		if posts += c.Posts; have.posts[c.ID] != c.Posts || have.events[c.ID] != c.Posts || holes != 0 || coverage.GetCoveredCount() != int64(c.Top) {
+		_, _ = fmt.Fprintf(table, "@%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", c.Username, c.Last, c.Last-c.Posts, c.Posts, have.posts[c.ID], have.events[c.ID], have.repeats[c.ID], holes)
+		if posts += c.Posts; have.posts[c.ID] != c.Posts || have.events[c.ID] != c.Posts || holes != 0 || coverage.GetCoveredCount() != int64(c.Last) {
 			wrong++
 		}
 	}

@@ -86,8 +86,8 @@ func (s *show) missing(ctx context.Context) (missing int64, err error) {
 	all := s.sim.World().Summaries()
 	tops := map[int64]int64{}
 	for _, c := range all {
-		req.ChannelIds, tops[c.ID] = append(req.ChannelIds, c.ID), int64(c.Top)
-		missing += int64(c.Top)
+		req.ChannelIds, tops[c.ID] = append(req.ChannelIds, c.ID), int64(c.Last)
+		missing += int64(c.Last)
 	}
 	resp, err := watermarkv1.NewWatermarkServiceClient(s.conn).BatchGetWatermarks(ctx, req)
 	if err != nil {

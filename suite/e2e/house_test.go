@@ -250,8 +250,8 @@ func (h *house) complete(names ...string) {
 	for _, name := range names {
 		h.eventually(func() string {
 			truth := h.truth(name)
-			if got := h.coverage(truth.ID); got.GetCoveredCount() != int64(truth.Top) || len(got.GetHoles()) > 0 {
-				return fmt.Sprintf("@%s: %d of %d ids are covered", name, got.GetCoveredCount(), truth.Top)
+			if got := h.coverage(truth.ID); got.GetCoveredCount() != int64(truth.Last) || len(got.GetHoles()) > 0 {
+				return fmt.Sprintf("@%s: %d of %d ids are covered", name, got.GetCoveredCount(), truth.Last)
 			}
 			return ""
 		})

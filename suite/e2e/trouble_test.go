@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -59,8 +60,10 @@ func TestRedisMayBeWipedAtAnyMoment(t *testing.T) {
 	}
 	h.eventually(func() string {
 		for _, name := range h.names() {
-			if truth := h.truth(name); h.coverage(truth.ID).GetCoveredCount() != int64(truth.Top) {
-				return "all coverage"
+			if truth := h.truth(name); h.coverage(truth.ID).GetCoveredCount() != int64(truth.Last) {
+				runs, _ := h.runs.ListRuns(t.Context(), &schedulerv1.ListRunsRequest{ChannelId: truth.ID, PageSize: 3})
+				ch, _ := h.channels.GetChannel(t.Context(), &schedulerv1.GetChannelRequest{ChannelId: truth.ID})
+				return fmt.Sprintf("coverage of @%s: %v, last runs %v, channel %v", name, h.coverage(truth.ID).GetHoles(), runs.GetRuns(), ch)
 			}
 		}
 		return ""
@@ -148,7 +151,7 @@ func TestAMessageThatCannotBeDecodedStopsNoPage(t *testing.T) {
 	}
 	h.follow(name)
 	h.eventually(func() string {
-		if got := h.coverage(truth.ID); got.GetCoveredCount() != int64(truth.Top) {
+		if got := h.coverage(truth.ID); got.GetCoveredCount() != int64(truth.Last) {
 			return "full coverage"
 		}
 		return ""

@@ -14,7 +14,8 @@ type Truth struct {
 	Title    string `json:"title"`
 	Username string `json:"username,omitempty"`
 	Private  bool   `json:"private"`
-	Top      int    `json:"top"` // the highest id ever given, deleted or not
+	Top      int    `json:"top"`  // the highest id ever given, deleted or not
+	Last     int    `json:"last"` // the highest id that exists: as far as a client can see
 	Pts      int    `json:"pts"`
 	Posts    []Post `json:"posts"` // that exist, by rising id
 	Service  []int  `json:"service"`
@@ -40,12 +41,20 @@ func (w *World) Truth(ref string) (Truth, error) {
 		w.mu.RUnlock()
 		return Truth{}, err
 	}
-	t := Truth{ID: c.ID, Title: c.Title, Username: c.Username, Private: c.Username == "", Top: c.top, Pts: c.pts(),
+	t := Truth{ID: c.ID, Title: c.Title, Username: c.Username, Private: c.Username == "", Top: c.top, Last: c.last(), Pts: c.pts(),
 		Posts: []Post{}, Service: []int{}, Deleted: []int{}}
 	messages := slices.Clone(c.messages)
 	w.mu.RUnlock()
 	err = t.fill(messages)
 	return t, err
+}
+
+// last is the highest id that exists.
+func (c *channel) last() int {
+	if len(c.messages) == 0 {
+		return 0
+	}
+	return c.messages[len(c.messages)-1].ID
 }
 
 func (t *Truth) fill(messages []*Message) error {
@@ -89,6 +98,7 @@ type Summary struct {
 	Username string `json:"username,omitempty"`
 	Private  bool   `json:"private"`
 	Top      int    `json:"top"`
+	Last     int    `json:"last"`
 	Pts      int    `json:"pts"`
 	Exist    int    `json:"exist"` // posts and service messages
 	Posts    int    `json:"posts"`
@@ -100,7 +110,7 @@ func (w *World) Summaries() []Summary {
 	defer w.mu.RUnlock()
 	all := make([]Summary, 0, len(w.channels))
 	for _, c := range w.channels {
-		s := Summary{ID: c.ID, Title: c.Title, Username: c.Username, Private: c.Username == "", Top: c.top, Pts: c.pts(), Exist: len(c.messages)}
+		s := Summary{ID: c.ID, Title: c.Title, Username: c.Username, Private: c.Username == "", Top: c.top, Last: c.last(), Pts: c.pts(), Exist: len(c.messages)}
 		for _, m := range c.messages {
 			if !m.Service {
 				s.Posts++
