@@ -9,7 +9,7 @@ import (
 )
 
 // copyPosts takes rows as appendRow writes them. Rows that are new, and known to be under the channel's lock, are copied in: that costs Postgres
-// a third of what an upsert of arrays does. Rows that change are deleted first.
+// less than an upsert of arrays. Rows that change are deleted first.
 const copyPosts = `COPY parser.posts (channel_id, message_id, revision, posted_at, edited_at, text, entities, author_signature, author_kind, author_id,
     views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected, edit_hidden,
     ttl_seconds, raw, content_hash, counters_hash, first_seen_at, changed_at) FROM STDIN (FORMAT binary)`
