@@ -26,6 +26,7 @@ type Telegram struct {
 	SessionKey         env.Secret `name:"session-key" help:"Seals the accounts' sessions: 32 bytes, hex or base64." placeholder:"KEY"`
 	SessionKeyFile     string     `name:"session-key-file" help:"File with that key, made when it does not exist." placeholder:"FILE"`
 	HistoryRate        float64    `name:"history-rate" help:"Pages of history per second and account; 0 is unlimited." default:"10"`
+	ResolveRate        float64    `name:"resolve-rate" help:"Usernames resolved per second and account; 0 is unlimited. Telegram punishes haste here with waits of a day." default:"0.33"`
 }
 
 // Validate answers every complaint at once.
@@ -44,5 +45,6 @@ func (c Config) Validate() error {
 	complain(c.APIID <= 0 || c.APIHash == "", "--api-id and --api-hash are required: take them from https://my.telegram.org")
 	complain(c.SessionKey == "" && c.SessionKeyFile == "", "--session-key or --session-key-file is required")
 	complain(c.HistoryRate < 0, "--history-rate must not be negative")
+	complain(c.ResolveRate < 0, "--resolve-rate must not be negative")
 	return errors.Join(complaints...)
 }

@@ -89,7 +89,7 @@ func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (er
 	accounts := postgres.NewAccounts(s.pool, sealer)
 	t := s.config.Telegram
 	s.telegram, err = telegram.Open(ctx, telegram.Config{
-		DCs: t.TelegramDCs, PublicKeysFile: t.TelegramPublicKeys, APIID: t.APIID, APIHash: t.APIHash, HistoryRate: t.HistoryRate,
+		DCs: t.TelegramDCs, PublicKeysFile: t.TelegramPublicKeys, APIID: t.APIID, APIHash: t.APIHash, HistoryRate: t.HistoryRate, ResolveRate: resolveRate(t),
 	}, telegram.Deps{Log: d.Log, Registry: d.Registry, Now: d.Now, Store: accounts})
 	if err != nil {
 		return err
@@ -187,4 +187,12 @@ func (s *Service) Close() {
 	if s.pool != nil {
 		s.pool.Close()
 	}
+}
+
+// resolveRate is what the reader wants: it takes 0 for its own careful default.
+func resolveRate(t Telegram) float64 {
+	if t.ResolveRate == 0 {
+		return 1e6
+	}
+	return t.ResolveRate
 }

@@ -96,7 +96,7 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 	}
 	defer telegram.stop()
 	tidemark, err := start(ctx, filepath.Join(b.Bin, "tidemark"), "up", "--data-dir", dir, "--database-url", db.URL, "--redis-url", cache.URL,
-		"--telegram-dcs", "2="+dcAddr, "--telegram-public-keys", filepath.Join(dir, "key.pem"), "--api-id", "1", "--api-hash", "x", "--history-rate", "0",
+		"--telegram-dcs", "2="+dcAddr, "--telegram-public-keys", filepath.Join(dir, "key.pem"), "--api-id", "1", "--api-hash", "x", "--history-rate", "0", "--resolve-rate", "0",
 		"--grpc-addr", grpcAddr, "--http-addr", httpAddr, "--log-level", "warn", "--workers", strconv.Itoa(b.Workers))
 	if err != nil {
 		return r, err

@@ -119,7 +119,7 @@ func (s *show) config() (suite.Config, error) {
 	telegram.TelegramDCs = strconv.Itoa(s.sim.DC()) + "=" + s.sim.Addr()
 	telegram.TelegramPublicKeys = key
 	telegram.APIID, telegram.APIHash = apiID, apiHash
-	telegram.HistoryRate = 0 // nobody floods a simulator
+	telegram.HistoryRate, telegram.ResolveRate = 0, 0 // the simulator has patience
 	c := suite.DefaultConfig(s.stores, s.Stores, telegram)
 	c.Scheduler.Tick = s.Tick
 	return c, nil

@@ -125,7 +125,7 @@ func (h *house) start() {
 	telegram := run.Defaults[parser.Telegram]()
 	telegram.TelegramDCs = strconv.Itoa(h.telegram.DC()) + "=" + h.telegram.Addr()
 	telegram.TelegramPublicKeys = h.keyFile()
-	telegram.APIID, telegram.APIHash, telegram.HistoryRate = 1, "hash", 0
+	telegram.APIID, telegram.APIHash, telegram.HistoryRate, telegram.ResolveRate = 1, "hash", 0, 0
 	config := suite.DefaultConfig(&h.stores, suite.StoresConfig{DataDir: h.dir}, telegram)
 	config.Scheduler.Tick = time.Second
 	if h.slice > 0 {
