@@ -7,15 +7,13 @@ import (
 
 	kitrpc "github.com/tidemark/tidemark/kit/rpc"
 	"github.com/tidemark/tidemark/services/parser/internal/account"
-	"github.com/tidemark/tidemark/services/parser/internal/ingest"
 )
 
-// accountStatus says errors of accounts and logins on the wire; an error of none of these kinds stays as it is, and is internal.
+// accountStatus says errors of accounts and logins on the wire; the rest is toStatus's.
 func accountStatus(err error) error {
 	var flood *account.FloodError
 	var key *account.ServerKeyError
 	var away *account.UnreachableError
-	var wait *ingest.FloodError
 	refuse := func(code codes.Code, reason string, said error, opts ...kitrpc.ErrorOption) error {
 		return kitrpc.Error(code, reason, said.Error(), append(opts, kitrpc.WithCause(err))...)
 	}
@@ -24,16 +22,10 @@ func accountStatus(err error) error {
 		return nil
 	case errors.As(err, &flood):
 		return refuse(codes.ResourceExhausted, "FLOOD_WAIT", flood, kitrpc.WithRetry(flood.Wait), kitrpc.WithMeta("method", flood.Method))
-	case errors.As(err, &wait):
-		return refuse(codes.ResourceExhausted, "FLOOD_WAIT", wait, kitrpc.WithRetry(wait.Wait), kitrpc.WithMeta("method", wait.Method))
 	case errors.As(err, &key):
 		return refuse(codes.FailedPrecondition, "TELEGRAM_KEY_UNKNOWN", key)
 	case errors.As(err, &away):
 		return refuse(codes.Unavailable, "TELEGRAM_UNREACHABLE", away)
-	case errors.Is(err, ingest.ErrUnreachable):
-		return refuse(codes.Unavailable, "TELEGRAM_UNREACHABLE", ingest.ErrUnreachable)
-	case errors.Is(err, ingest.ErrStoreDown):
-		return refuse(codes.Unavailable, "STORE_UNREACHABLE", ingest.ErrStoreDown)
 	case errors.Is(err, account.ErrUnknown):
 		return refuse(codes.NotFound, "ACCOUNT_UNKNOWN", account.ErrUnknown)
 	case errors.Is(err, account.ErrPhone):
@@ -56,5 +48,5 @@ func accountStatus(err error) error {
 			return refuse(codes.FailedPrecondition, c.reason, c.is)
 		}
 	}
-	return err
+	return toStatus(err)
 }
