@@ -182,6 +182,40 @@ func TestAnotherAccountReadsWhileOneIsFlooded(t *testing.T) {
 	}
 }
 
+func TestTheAccountThatWaitsLessIsAsked(t *testing.T) {
+	t.Parallel()
+	accounts := []tgsim.Account{{ID: 71, Phone: "+10000000071", Code: code, FirstName: "A"}, {ID: 72, Phone: "+10000000072", Code: code, FirstName: "B"}}
+	r := newRig(t, tgsim.Spec{Messages: 10, Accounts: accounts})
+	p, _ := r.pool()
+	channel := r.truth(news).ID
+	for _, a := range accounts {
+		id := r.login(p, a.Phone, code, "")
+		peer := account.Peer{Account: id, Channel: channel, AccessHash: r.srv.World().AccessHash(a.ID, channel), ResolvedAt: end}
+		if err := r.store().SavePeers(t.Context(), []account.Peer{peer}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.fault(tgsim.Rule{Kind: fault.Flood, Method: history, For: 8 * time.Second})
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := p.Page(t.Context(), ingest.ChannelID(channel), first, ingest.Up)
+		waiting <- err
+	}()
+	eventually(t, "the first call is told to wait", func() bool { return r.srv.Requests()[history] == 1 })
+	began := time.Now()
+	for range 5 {
+		if _, err := p.Page(t.Context(), ingest.ChannelID(channel), first, ingest.Up); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("five pages took %v: the account that was told to wait was asked", took)
+	}
+	if err := <-waiting; err != nil {
+		t.Errorf("the call that waited: %v", err)
+	}
+}
+
 func TestARevokedSession(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -30,6 +30,13 @@ func (p *Pool) adopt(ctx context.Context, l *login, user *tg.User, storage *sess
 		return fmt.Errorf("keep the account: %w", err)
 	}
 	p.log.Info("account logged in", "account", id)
+	known, err := p.store.Account(ctx, id, p.now())
+	if err != nil {
+		return fmt.Errorf("read the account's waits: %w", err)
+	}
+	for _, f := range known.Floods {
+		p.gate.Block(f)
+	}
 	if err := p.start(ctx, lease, saved); err != nil {
 		return fmt.Errorf("read with the account: %w", err)
 	}

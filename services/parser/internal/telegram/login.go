@@ -20,8 +20,8 @@ import (
 const (
 	// loginLife bounds a login that nobody finishes.
 	loginLife = 10 * time.Minute
-	// connectPatience bounds how long a login waits for its connection.
-	connectPatience = 14 * time.Second
+	// connectPatience bounds how long a login waits for a sign of life; after one it waits for connectTimeout.
+	connectPatience = 12 * time.Second
 	// hopeless is how many attempts to connect may fail before a login gives up.
 	hopeless = 5
 )
@@ -156,10 +156,17 @@ func (p *Pool) authorize(ctx context.Context, l *login, storage session.Storage)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var failed atomic.Int32
-	connected := time.AfterFunc(connectPatience, func() { cancel(p.noServer(nil)) })
-	defer connected.Stop()
-	client := p.newClient(storage, nil, func(err error) {
-		if failed.Add(1) == hopeless && connected.Stop() {
+	server := &attentive{Resolver: p.servers.resolver()}
+	connecting := time.AfterFunc(connectPatience, func() {
+		if !server.alive.Load() {
+			cancel(p.noServer(nil))
+		}
+	})
+	defer connecting.Stop()
+	computing := time.AfterFunc(connectTimeout, func() { cancel(p.noServer(nil)) })
+	defer computing.Stop()
+	client := p.newClient(storage, server, nil, func(err error) {
+		if failed.Add(1) == hopeless && connecting.Stop() {
 			cancel(p.noServer(err))
 		}
 	})
@@ -167,7 +174,8 @@ func (p *Pool) authorize(ctx context.Context, l *login, storage session.Storage)
 	go func() {
 		var got result
 		err := client.Run(ctx, func(ctx context.Context) error {
-			connected.Stop()
+			connecting.Stop()
+			computing.Stop()
 			got.user, got.last, got.err = l.run(ctx, client)
 			return got.err
 		})

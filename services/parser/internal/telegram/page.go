@@ -52,33 +52,44 @@ type history struct {
 	entries []entry
 }
 
-func (h *history) page(dir ingest.Direction) (ingest.Page, error) {
-	asked := dir
+func (h *history) page(asked ingest.Direction) (ingest.Page, error) {
+	dir, err := asked, error(nil)
 	if asked == ingest.Up {
-		_, lost, err := h.ask(h.within.First, 1-pageSize, maxID)
-		if err != nil {
-			return ingest.Page{}, err
-		}
-		if lost != nil { // and with it all below: read what a page upwards would hold from its other end
-			h.within.Last = min(h.within.Last, h.within.First+pageSize-1)
-		}
-		if h.window.highest < h.within.First { // nothing newer, says the server
-			dir, h.window, h.entries = ingest.Down, window{}, nil
-		}
+		dir, err = h.up()
 	}
-	if dir == ingest.Down {
-		if err := h.down(h.within.Last); err != nil {
-			return ingest.Page{}, err
-		}
+	if err == nil && dir == ingest.Down {
+		err = h.down(h.within.Last)
 	}
-	if asked == ingest.Up {
-		if err := h.join(); err != nil {
-			return ingest.Page{}, err
-		}
+	if err == nil && asked == ingest.Up {
+		err = h.join()
+	}
+	if err != nil {
+		return ingest.Page{}, err
 	}
 	page := toPage(h.within, h.entries)
 	page.Covered, page.Top = prove(dir, h.within, h.window, h.saw(h.channel, h.window.highest)), h.window.highest
 	return page, nil
+}
+
+// up asks upwards, and answers Down when the range is to be read from its other end: the server says that there is nothing newer, or hides all
+// behind a message that cannot be decoded; then a page's length is tried first.
+func (h *history) up() (ingest.Direction, error) {
+	_, lost, err := h.ask(h.within.First, 1-pageSize, maxID)
+	if err != nil || h.window.highest >= h.within.First {
+		return ingest.Up, err
+	}
+	h.window, h.entries = window{}, nil
+	if near := h.within.First + pageSize - 1; lost != nil && near < h.within.Last {
+		if err := h.down(near); err != nil {
+			return ingest.Down, err
+		}
+		if h.window.highest >= h.within.First {
+			h.within.Last = near
+			return ingest.Up, nil
+		}
+		h.window, h.entries = window{}, nil
+	}
+	return ingest.Down, nil
 }
 
 // join asks downwards until the window reaches the first id of the range.

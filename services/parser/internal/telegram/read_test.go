@@ -56,9 +56,13 @@ func TestPagesHoldTheWholeChannelBothWays(t *testing.T) {
 	truth := r.truth(news)
 	channel := r.resolve(p, news)
 	for name, dir := range map[string]ingest.Direction{"up": ingest.Up, "down": ingest.Down} {
+		r.srv.ResetRequests()
 		posts, unreadable, pages := readAll(t, p, channel, whole(truth), dir)
 		if diff := gocmp.Diff(plainTruth(truth.Posts), plainPosts(posts)); diff != "" {
 			t.Errorf("%s: want -, got +:\n%s", name, diff)
+		}
+		if n := r.srv.Requests()["messages.getHistory"]; n > pages+2 {
+			t.Errorf("%s: %d requests for %d pages", name, n, pages)
 		}
 		if len(unreadable) > 0 {
 			t.Errorf("%s: %d messages are unreadable", name, len(unreadable))
@@ -145,6 +149,19 @@ func TestNothingIsLostOverABadConnection(t *testing.T) {
 	r.fault(tgsim.Rule{Kind: fault.Drop, Method: "messages.getHistory", Channel: truth.ID, Every: 3})
 	r.fault(tgsim.Rule{Kind: fault.Fail, Method: "messages.getHistory", Channel: truth.ID, Every: 5, Code: 500, Message: "RPC_CALL_FAIL"})
 	r.fault(tgsim.Rule{Kind: fault.Fail, Method: "messages.getHistory", Channel: truth.ID, Every: 7, Code: -503, Message: "Timeout"})
+	posts, _, _ := readAll(t, p, channel, whole(truth), ingest.Down)
+	if diff := gocmp.Diff(plainTruth(truth.Posts), plainPosts(posts)); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
+}
+
+func TestASlowAnswerIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, tgsim.Spec{Seed: 12, Messages: 50})
+	p, _, _ := r.reading()
+	truth := r.truth(news)
+	channel := r.resolve(p, news)
+	r.fault(tgsim.Rule{Kind: fault.Slow, Method: "messages.getHistory", Channel: truth.ID, For: 5 * time.Second})
 	posts, _, _ := readAll(t, p, channel, whole(truth), ingest.Down)
 	if diff := gocmp.Diff(plainTruth(truth.Posts), plainPosts(posts)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)

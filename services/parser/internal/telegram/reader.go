@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/gotd/td/session"
 	td "github.com/gotd/td/telegram"
+	"github.com/gotd/td/telegram/dcs"
 	"github.com/gotd/td/tgerr"
 
 	"github.com/tidemark/tidemark/services/parser/internal/account"
@@ -44,27 +46,31 @@ func (p *Pool) newReader(lease account.Lease, saved []byte, stop context.CancelC
 		history: newPace(p.cfg.HistoryRate, int(p.cfg.HistoryRate)), names: p.newNamesPace(),
 		ended: make(chan struct{}), ready: make(chan struct{}), changed: make(chan struct{}, 1),
 	}
-	r.client = p.newClient(r.session, r.connection, func(err error) {
-		p.log.Info("telegram connection lost", "account", lease.Account, "err", err)
+	r.client = p.newClient(r.session, p.servers.resolver(), r.connection, func(err error) {
+		level := slog.LevelDebug // one of many attempts
+		if r.up.Load() {
+			level = slog.LevelWarn
+		}
+		p.log.Log(context.Background(), level, "telegram connection lost", "account", lease.Account, "err", err)
 	})
 	return r
 }
 
 // newClient is a gotd client that can only read. Perfect forward secrecy stays off, as in most clients of one's own: it would bind a temporary key to
 // the session for each connection, and the session's own key is what we guard anyway. There are no updates: pages are the truth.
-func (p *Pool) newClient(storage session.Storage, state func(td.ConnectionState), dead func(error)) *td.Client {
+func (p *Pool) newClient(storage session.Storage, resolver dcs.Resolver, state func(td.ConnectionState), dead func(error)) *td.Client {
 	return td.NewClient(p.cfg.APIID, p.cfg.APIHash.Reveal(), td.Options{
-		DC: p.servers.primary, DCList: p.servers.list(), Resolver: p.servers.resolver(), PublicKeys: p.servers.keys,
+		DC: p.servers.primary, DCList: p.servers.list(), Resolver: resolver, PublicKeys: p.servers.keys,
 		SessionStorage: storage, NoUpdates: true, Middlewares: []td.Middleware{td.MiddlewareFunc(onlyAllowed)},
 		Device:              td.DeviceConfig{DeviceModel: "Tidemark", SystemVersion: runtime.GOOS, AppVersion: "1"},
-		ReconnectionBackoff: reconnection, MigrationTimeout: connectTimeout, DialTimeout: connectTimeout, ExchangeTimeout: connectTimeout,
+		ReconnectionBackoff: reconnection, MigrationTimeout: callTimeout, DialTimeout: connectTimeout, ExchangeTimeout: callTimeout,
 		RetryInterval: 3 * time.Second, MaxRetries: 6,
 		OnConnectionState: state, OnDead: dead,
 	})
 }
 
-// connectTimeout bounds a connection's dialing and key exchange; the latter is a second of computing, more where the machine is busy.
-const connectTimeout = 12 * time.Second
+// connectTimeout bounds a connection's dialing and key exchange; the latter is a second of computing, many where the machine is busy.
+const connectTimeout = 40 * time.Second
 
 func reconnection() backoff.BackOff {
 	b := backoff.NewExponentialBackOff()

@@ -9,7 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
+	"github.com/gotd/td/bin"
 	"github.com/gotd/td/crypto"
 	td "github.com/gotd/td/telegram"
 	"github.com/gotd/td/telegram/dcs"
@@ -97,9 +100,12 @@ func (s servers) list() dcs.List {
 	return dcs.Prod()
 }
 
+// dialTimeout bounds one attempt to open a socket.
+const dialTimeout = 10 * time.Second
+
 // resolver dials the datacenters we were given, whatever addresses the server announces: its own may mean nothing from here.
 func (s servers) resolver() dcs.Resolver {
-	plain := dcs.Plain(dcs.PlainOptions{})
+	plain := dcs.Plain(dcs.PlainOptions{Dial: (&net.Dialer{Timeout: dialTimeout}).DialContext})
 	if len(s.given) == 0 {
 		return plain
 	}
@@ -113,4 +119,31 @@ type pinned struct {
 
 func (p pinned) Primary(ctx context.Context, dc int, _ dcs.List) (transport.Conn, error) {
 	return p.Resolver.Primary(ctx, dc, p.list)
+}
+
+// attentive notes whether the server ever said something.
+type attentive struct {
+	dcs.Resolver
+	alive atomic.Bool
+}
+
+func (a *attentive) Primary(ctx context.Context, dc int, list dcs.List) (transport.Conn, error) {
+	conn, err := a.Resolver.Primary(ctx, dc, list)
+	if err != nil {
+		return nil, err
+	}
+	return &attentiveConn{conn, &a.alive}, nil
+}
+
+type attentiveConn struct {
+	transport.Conn
+	alive *atomic.Bool
+}
+
+func (c *attentiveConn) Recv(ctx context.Context, b *bin.Buffer) error {
+	err := c.Conn.Recv(ctx, b)
+	if err == nil {
+		c.alive.Store(true)
+	}
+	return err
 }
