@@ -1,0 +1,110 @@
+package parser
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	parserv1 "github.com/tidemark/tidemark/gen/tidemark/parser/v1"
+	typev1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
+	"github.com/tidemark/tidemark/kit/embedded"
+	"github.com/tidemark/tidemark/kit/env"
+	"github.com/tidemark/tidemark/kit/pg/pgtest"
+	"github.com/tidemark/tidemark/kit/rpc"
+	"github.com/tidemark/tidemark/kit/run"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func config(t *testing.T) Config {
+	t.Helper()
+	p, err := embedded.Redis(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	c := run.Defaults[Config]()
+	c.DatabaseURL, c.RedisURL = pgtest.Empty(t), env.Secret(p.URL)
+	c.APIID, c.APIHash, c.SessionKey, c.TelegramDCs = 1, "hash", env.Secret(strings.Repeat("ab", 32)), "2=127.0.0.1:1"
+	return c
+}
+
+func TestServiceWithoutAnAccount(t *testing.T) {
+	t.Parallel()
+	registry, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+	s, err := Open(t.Context(), config(t), Deps{Log: log, Registry: registry, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	server := rpc.NewServer(rpc.ServerOptions{Log: log, Registry: registry})
+	s.Register(server)
+	loop := rpc.NewLoopback()
+	go func() { _ = server.Serve(loop.Listener()) }()
+	t.Cleanup(server.Stop)
+	conn, err := loop.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := s.Ready(ctx); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	_, err = parserv1.NewParserServiceClient(conn).ParseChannel(ctx, &parserv1.ParseChannelRequest{
+		ChannelId: 42, Mode: typev1.ReadMode_READ_MODE_INCREMENTAL, Ranges: []*typev1.IdRange{{First: 1, Last: 9}},
+	})
+	if rpc.Reason(err) != "NO_ACCOUNT" || !strings.Contains(err.Error(), "tidemark login") {
+		t.Errorf("got %v, want NO_ACCOUNT saying what to do", err)
+	}
+	if _, err := parserv1.NewPostServiceClient(conn).GetPost(ctx, &parserv1.GetPostRequest{ChannelId: 42, MessageId: 1}); status.Code(err) != codes.NotFound {
+		t.Errorf("got %v, want NOT_FOUND", err)
+	}
+	if got, err := parserv1.NewAccountServiceClient(conn).ListAccounts(ctx, &parserv1.ListAccountsRequest{}); err != nil || len(got.GetAccounts()) != 0 {
+		t.Errorf("got %v, %v, want no accounts", got, err)
+	}
+	s.measure(ctx)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("run: %v", err)
+	}
+}
+
+func TestReadyNamesEventsThatDoNotGetOut(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s, err := Open(t.Context(), config(t), Deps{Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if _, err := s.pool.Exec(t.Context(), `INSERT INTO parser.events (tx, channel_id, message_id, revision, kind, recorded_at, event)
+		VALUES (pg_current_xact_id(), 1, 1, 1, 'post.created', $1, '')`, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("got %v at once, want ready", err)
+	}
+	now = now.Add(2 * time.Minute)
+	if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "Redis") {
+		t.Errorf("got %v after two minutes, want it to name Redis", err)
+	}
+}
+
+func TestConfigComplainsAboutAllAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := Open(t.Context(), Config{}, Deps{})
+	for _, flag := range []string{"--database-url", "--redis-url", "--stream", "--max-conns", "--api-id", "--session-key-file"} {
+		if err == nil || !strings.Contains(err.Error(), flag) {
+			t.Errorf("got %v, want a word on %s", err, flag)
+		}
+	}
+}
