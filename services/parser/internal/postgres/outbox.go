@@ -59,9 +59,11 @@ type lead struct {
 const restored = `SELECT tx >= pg_snapshot_xmax(pg_current_snapshot()) FROM parser.relay`
 
 // renumber is for a database that was restored into another cluster, whose transactions count from lower numbers: what was sent and what was not
-// keeps its place before all that will come.
+// keeps its place before all that will come. What was stored since then by transactions of this cluster is told by its id.
 var renumber = []string{
-	"UPDATE parser.events e SET tx = CASE WHEN (e.tx, e.id) > (r.tx, r.id) THEN '2'::xid8 ELSE '1'::xid8 END FROM parser.relay r",
+	`UPDATE parser.events e SET tx = CASE WHEN (e.tx, e.id) > (r.tx, r.id) OR e.tx < pg_snapshot_xmax(pg_current_snapshot()) AND e.id > r.last
+    THEN '2'::xid8 ELSE '1'::xid8 END
+FROM (SELECT tx, id, greatest(id, (SELECT max(id) FROM parser.events WHERE tx >= pg_snapshot_xmax(pg_current_snapshot()))) AS last FROM parser.relay) r`,
 	"UPDATE parser.relay SET tx = '2', id = 0",
 }
 
