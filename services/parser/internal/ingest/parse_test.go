@@ -215,7 +215,7 @@ func TestParseProperty(t *testing.T) {
 			if tries > 300 {
 				t.Fatalf("never ends: %v left", todo)
 			}
-			got, err := ingester.Parse(context.Background(), ingest.Request{
+			got, err := ingester.Parse(t.Context(), ingest.Request{
 				Channel: channel, Dir: dir, Ranges: todo, MaxPages: rapid.IntRange(1, 5).Draw(t, "pages"),
 			})
 			if err != nil {
@@ -234,7 +234,7 @@ func TestParseProperty(t *testing.T) {
 		}
 		before := store.Events()
 		w.Fail, store.Fail = nil, nil
-		got, err := ingester.Parse(context.Background(), ingest.Request{Channel: channel, Dir: dir, Ranges: run(1, w.Top), MaxPages: 1000})
+		got, err := ingester.Parse(t.Context(), ingest.Request{Channel: channel, Dir: dir, Ranges: run(1, w.Top), MaxPages: 1000})
 		if err != nil || got.New+got.Changed+got.Deleted > 0 || !slices.Equal(store.Events(), before) {
 			t.Fatalf("reading again brought %+v, %v", got, err)
 		}
@@ -249,7 +249,7 @@ func wantStored(t *rapid.T, w *ingesttest.World, store *ingesttest.Memory, cover
 		if m.Service || m.Unreadable || !slices.ContainsFunc(covered, func(r ingest.Range) bool { return r.Contains(id) }) {
 			continue
 		}
-		if found, _ := store.Posts(context.Background(), channel, []ingest.MessageID{id}, false); len(found) != 1 {
+		if found, _ := store.Posts(t.Context(), channel, []ingest.MessageID{id}, false); len(found) != 1 {
 			t.Fatalf("post %d is covered, but not stored", id)
 		}
 	}

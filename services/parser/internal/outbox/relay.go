@@ -47,28 +47,28 @@ func (r *Relay) Wake() {
 
 // Run publishes until ctx ends. Troubles of either store are waited out; nothing is lost, what was sent last may be sent again.
 func (r *Relay) Run(ctx context.Context) error {
-	wait := soonest
-	for ctx.Err() == nil {
-		lead, leads, err := r.outbox.Lead(ctx)
-		if err == nil && leads {
-			r.log.InfoContext(ctx, "publishing events", "stream", r.stream)
-			var sent int64
-			sent, err = r.publish(ctx, lead)
-			lead.Close()
-			if sent > 0 {
-				wait = soonest
-			}
+	for wait := soonest; ctx.Err() == nil; wait = min(2*wait, patience) {
+		sent, err := r.lead(ctx)
+		if sent > 0 {
+			wait = soonest
 		}
-		if ctx.Err() != nil {
-			break
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "publishing events was interrupted", "err", err, "retry_in", wait)
 		}
 		sleep(ctx, wait, nil)
-		wait = min(2*wait, patience)
 	}
 	return nil
+}
+
+// lead publishes for as long as it leads, if it does.
+func (r *Relay) lead(ctx context.Context) (sent int64, err error) {
+	lead, leads, err := r.outbox.Lead(ctx)
+	if err != nil || !leads {
+		return 0, err
+	}
+	defer lead.Close()
+	r.log.InfoContext(ctx, "publishing events", "stream", r.stream)
+	return r.publish(ctx, lead)
 }
 
 // publish sends what there is and what comes, until trouble. While one batch is sent, the next is read; so a batch is marked as sent
@@ -95,8 +95,8 @@ func (r *Relay) publish(ctx context.Context, lead ingest.Lead) (sent int64, err 
 			if idle = min(2*idle, latest); sleep(ctx, idle, r.woken) {
 				idle = soonest
 			}
-			if ctx.Err() != nil {
-				return sent, nil
+			if err := ctx.Err(); err != nil {
+				return sent, err
 			}
 			continue
 		}

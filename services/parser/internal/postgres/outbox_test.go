@@ -41,14 +41,21 @@ func next(t *testing.T, lead ingest.Lead, sent int64, n int) (ids []string) {
 	return ids
 }
 
+// lead waits for a lead that was just closed: Postgres frees the lock when it notices.
 func lead(t *testing.T, o *postgres.Outbox) ingest.Lead {
 	t.Helper()
-	l, leads, err := o.Lead(t.Context())
-	if err != nil || !leads {
-		t.Fatalf("got lead %t, %v", leads, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		l, leads, err := o.Lead(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if leads {
+			t.Cleanup(l.Close)
+			return l
+		}
 	}
-	t.Cleanup(l.Close)
-	return l
 }
 
 func TestDaysOfEventsComeAndGo(t *testing.T) {
