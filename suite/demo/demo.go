@@ -76,9 +76,13 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	house, ctx := errgroup.WithContext(ctx)
-	house.Go(func() error { return s.sim.Run(ctx) })
+	// Telegram stays until the services are gone, as it does in life.
+	telegram, endTelegram := context.WithCancel(context.WithoutCancel(ctx))
+	defer endTelegram()
+	house.Go(func() error { return s.sim.Run(telegram) })
 	listening := make(chan net.Addr, 1)
 	house.Go(func() error {
+		defer endTelegram()
 		return suite.Serve(ctx, config, run.Options{
 			GRPCAddr: o.GRPCAddr, HTTPAddr: o.HTTPAddr, Log: o.Log, Registry: o.Registry, Version: run.Version(),
 			OnListen: func(grpc, _ net.Addr) { listening <- grpc },
