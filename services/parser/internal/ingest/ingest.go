@@ -81,7 +81,8 @@ type Source interface {
 	Resolve(ctx context.Context, ref Ref) (Channel, error)
 	// Probe asks for the ends of many channels, one Probe per channel, same order. The error is for all of them.
 	Probe(ctx context.Context, channels []ChannelID) ([]Probe, error)
-	// Page reads the next page of within, starting at the end that dir names. A page that proves something always includes that end.
+	// Page reads the next page of within, starting at the end that dir names. What a page proves includes that end, except where ids there are not known to
+	// have existed yet, or where a server does not answer what it was asked; within.Last should not be above the channel's top.
 	Page(ctx context.Context, channel ChannelID, within Range, dir Direction) (Page, error)
 }
 
