@@ -62,7 +62,7 @@ func (c *channelAdd) add(ctx context.Context, client schedulerv1.ChannelServiceC
 	}
 	resp, err := client.AddChannel(ctx, req)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", ref, err)
 	}
 	verb := "follows already"
 	if resp.GetAdded() {
