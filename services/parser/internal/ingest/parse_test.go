@@ -273,3 +273,51 @@ func holes(covered []ingest.Range, top ingest.MessageID) (left []ingest.Range) {
 	}
 	return left
 }
+
+// scripted answers each page with what its script proves next.
+type scripted struct {
+	*ingesttest.World
+	proves []ingest.Range
+	asked  *[]ingest.Range
+}
+
+func (s scripted) Page(_ context.Context, _ ingest.ChannelID, within ingest.Range, _ ingest.Direction) (ingest.Page, error) {
+	*s.asked = append(*s.asked, within)
+	return ingest.Page{Covered: s.proves[len(*s.asked)-1]}, nil
+}
+
+func TestParseTrustsNoPageTooFar(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		dir    ingest.Direction
+		proves []ingest.Range
+		asked  []ingest.Range
+		want   []ingest.Range
+		next   ingest.Next
+	}{
+		"more than was asked": {
+			ingest.Up, run(1, 99), run(10, 20), run(10, 20), ingest.Done,
+		},
+		"not from the first id on: what is left open is asked for at the end": {
+			ingest.Up, []ingest.Range{{First: 12, Last: 15}, {First: 16, Last: 20}, {First: 10, Last: 11}},
+			[]ingest.Range{{First: 10, Last: 20}, {First: 16, Last: 20}, {First: 10, Last: 11}}, run(10, 20), ingest.Done,
+		},
+		"downwards not from the last id on": {
+			ingest.Down, []ingest.Range{{First: 14, Last: 18}, {First: 10, Last: 13}, {}},
+			[]ingest.Range{{First: 10, Last: 20}, {First: 10, Last: 13}, {First: 19, Last: 20}}, run(10, 18), ingest.More,
+		},
+		"something else than was asked": {
+			ingest.Up, []ingest.Range{{First: 10, Last: 12}, {First: 10, Last: 12}}, []ingest.Range{{First: 10, Last: 20}, {First: 13, Last: 20}}, run(10, 12), ingest.More,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked []ingest.Range
+			got, err := ingest.New(scripted{dense(1, 1), tc.proves, &asked}, ingesttest.NewMemory(), time.Now).
+				Parse(t.Context(), ingest.Request{Channel: channel, Dir: tc.dir, Ranges: run(10, 20), MaxPages: 9})
+			if err != nil || !slices.Equal(asked, tc.asked) || !slices.Equal(got.Covered, tc.want) || got.Next != tc.next {
+				t.Errorf("got %v covered, next %v, %v, asked %v; want %v, %v, asked %v", got.Covered, got.Next, err, asked, tc.want, tc.next, tc.asked)
+			}
+		})
+	}
+}
