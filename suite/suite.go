@@ -72,7 +72,7 @@ func DefaultConfig(s *Stores, where StoresConfig, telegram parser.Telegram) Conf
 	c.Scheduler.DatabaseURL = s.DatabaseURL
 	c.Parser.Telegram = telegram
 	if telegram.SessionKey == "" && telegram.SessionKeyFile == "" {
-		c.Parser.Telegram.SessionKeyFile = where.SessionKeyFile()
+		c.Parser.SessionKeyFile = where.SessionKeyFile()
 	}
 	return c
 }

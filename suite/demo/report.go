@@ -136,12 +136,8 @@ func (s *show) settled(ctx context.Context) (counts, error) {
 func (s *show) live(ctx context.Context) error {
 	all := s.sim.World().Summaries()
 	for i := 0; ; i++ {
-		err := s.onePost(ctx, all[i%3].Username, "")
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+		if err := s.onePost(ctx, all[i%3].Username, ""); err != nil {
+			return err // of a context that ended, too: run takes that for what it is
 		}
 		select {
 		case <-ctx.Done():

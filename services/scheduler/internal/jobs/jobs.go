@@ -33,7 +33,7 @@ type Args struct {
 // Kind names the job in River's table.
 func (Args) Kind() string { return "read_channel" }
 
-// InsertOpts: once while it waits or runs; a finished one does not stand in the way of the next.
+// InsertOpts says: once while it waits or runs; a finished one does not stand in the way of the next.
 func (Args) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueName, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled,
