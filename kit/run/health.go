@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"sync"
@@ -118,7 +119,11 @@ func (h *health) set(name string, problem error) {
 		now = state{notServing, Line(problem)}
 	}
 	if before := h.states[name]; before != now {
-		h.options.Log.Info("health", "service", name, "status", now.Status, "reason", now.Reason)
+		level := slog.LevelInfo
+		if now.Status != serving {
+			level = slog.LevelWarn
+		}
+		h.options.Log.Log(context.Background(), level, "health", "service", name, "status", now.Status, "reason", now.Reason)
 	}
 	h.states[name] = now
 	for _, n := range h.names[name] {

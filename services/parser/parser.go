@@ -175,6 +175,9 @@ func (s *Service) Ready(ctx context.Context) error {
 			return fmt.Errorf("events do not get out: the oldest waits for %s; check Redis at --redis-url", age.Round(time.Second))
 		}
 	}
+	if err := s.redis.Ping(ctx).Err(); err != nil {
+		return errors.New("Redis does not answer: posts are stored, their events wait in Postgres; check --redis-url")
+	}
 	return nil
 }
 

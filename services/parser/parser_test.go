@@ -99,6 +99,20 @@ func TestReadyNamesEventsThatDoNotGetOut(t *testing.T) {
 	}
 }
 
+func TestReadyNamesARedisThatIsAway(t *testing.T) {
+	t.Parallel()
+	c := config(t)
+	c.RedisURL = "redis://127.0.0.1:1/0"
+	s, err := Open(t.Context(), c, Deps{Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Now: time.Now})
+	if err != nil {
+		t.Fatalf("a Redis that is away stops nothing but events: %v", err)
+	}
+	t.Cleanup(s.Close)
+	if err := s.Ready(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "Redis does not answer") {
+		t.Errorf("got %v, want it to name Redis and what to check", err)
+	}
+}
+
 func TestConfigComplainsAboutAllAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := Open(t.Context(), Config{}, Deps{})
