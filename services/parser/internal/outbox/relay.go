@@ -71,37 +71,51 @@ func (r *Relay) lead(ctx context.Context) (sent int64, err error) {
 	return r.publish(ctx, lead)
 }
 
-// publish sends what there is and what comes, until trouble. While one batch is sent, the next is read; so a batch is marked as sent
-// together with the reading of the next but one, or as soon as there is nothing to read.
+// publish sends what there is and what comes, until trouble or the end. While one batch is sent, the next is read; so a batch is marked as
+// sent together with the reading of the next but one, or as soon as there is nothing to read. At the end what was read is sent and
+// marked, so that a clean stop repeats nothing.
 func (r *Relay) publish(ctx context.Context, lead ingest.Lead) (sent int64, err error) {
 	var ready []ingest.Outgoing
-	idle := soonest
-	for {
-		next := make(chan fetched, 1)
-		go func(sent int64) {
-			events, err := lead.Next(ctx, sent, batch)
-			next <- fetched{events, err}
-		}(sent)
-		sendErr := r.send(ctx, ready)
-		got := <-next
-		switch {
-		case sendErr != nil:
-			return sent, sendErr
-		case got.err != nil:
-			return sent, got.err
+	for idle := soonest; ctx.Err() == nil; {
+		next, err := r.step(ctx, lead, sent, ready, batch)
+		if err != nil {
+			return sent, err
 		}
 		sent += int64(len(ready))
-		if len(got.events) == 0 && len(ready) == 0 {
+		if len(next) == 0 && len(ready) == 0 {
 			if idle = min(2*idle, latest); sleep(ctx, idle, r.woken) {
 				idle = soonest
 			}
-			if err := ctx.Err(); err != nil {
-				return sent, err
-			}
 			continue
 		}
-		ready, idle = got.events, soonest
+		ready, idle = next, soonest
 	}
+	if _, err := r.step(ctx, lead, sent, ready, 0); err != nil {
+		return sent, err
+	}
+	sent += int64(len(ready))
+	_, err = r.step(ctx, lead, sent, nil, 0)
+	return sent, err
+}
+
+// stepWithin bounds one batch; a step that began is finished even when the end has come.
+const stepWithin = 5 * time.Second
+
+// step sends one batch while it marks what was sent before, and reads the next.
+func (r *Relay) step(ctx context.Context, lead ingest.Lead, sent int64, ready []ingest.Outgoing, limit int) ([]ingest.Outgoing, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepWithin)
+	defer cancel()
+	next := make(chan fetched, 1)
+	go func() {
+		events, err := lead.Next(ctx, sent, limit)
+		next <- fetched{events, err}
+	}()
+	err := r.send(ctx, ready)
+	got := <-next
+	if err == nil {
+		err = got.err
+	}
+	return got.events, err
 }
 
 type fetched struct {
