@@ -17,13 +17,14 @@ up=$!
 
 try() { for _ in $(seq 150); do "$@" >"$dir/out" 2>&1 && { cat "$dir/out"; return; }; sleep 0.2; done; echo "gave up on: $*" >&2; cat "$dir/out" "$dir/up.log" >&2; return 1; }
 refused() { ! "$@" >"$dir/out" 2>&1 || { echo "was not refused: $*" >&2; return 1; }; cat "$dir/out"; }
-covered() { bin/tidemark status -o json | python3 -c 'import json,sys; w=[c.get("watermark",{}) for c in json.load(sys.stdin)["channels"]]; sys.exit(not (len(w)==2 and all(int(x.get("headId",0))>=290 and int(x.get("missingCount",0))==0 for x in w)))'; }
+covered() { bin/tidemark status | awk '$2 ~ /^@/ && $4 >= 290 && $6 == 0 {n++} END {exit n != 2}'; }
+healthy() { exec 3<>/dev/tcp/127.0.0.1/8011 && printf 'GET /health HTTP/1.0\r\n\r\n' >&3 && grep -a '"status":"SERVING","version"' <&3; }
 
 try bin/tidemark login --phone +10000000000 --code 12345
 bin/tidemark channel add @harbour_daily https://t.me/night_sky_log
 try covered
 bin/tidemark status
-try curl -sf http://127.0.0.1:8011/health
+try healthy
 bin/grpcurl -plaintext 127.0.0.1:8010 list
 bin/grpcurl -plaintext 127.0.0.1:8010 tidemark.scheduler.v1.SchedulerService/GetStatus
 id=$(bin/tidemark channel list | awk '/harbour_daily/ {print $1}')
