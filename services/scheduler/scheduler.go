@@ -87,9 +87,15 @@ func (s *Service) build() (err error) {
 		Policy: plan.Policy{SlicePages: s.config.SlicePages, RunTimeout: s.config.RunTimeout, Turn: turn, ClaimTTL: claimTTL},
 	}
 	planner := plan.Planner{Store: s.store, Parser: s.parser, Marks: marks}
-	s.ticker = &jobs.Ticker{Pool: s.pool, Tick: planner.Tick, Every: tickEvery, Now: s.deps.Now, Log: s.deps.Log, Ended: metrics.Ticked}
+	tick := func(ctx context.Context, now time.Time) (plan.Ticked, error) {
+		if err := jobs.Replace(ctx, s.pool, postgres.Schema, claimTTL); err != nil {
+			return plan.Ticked{}, err
+		}
+		return planner.Tick(ctx, now)
+	}
+	s.ticker = &jobs.Ticker{Pool: s.pool, Tick: tick, Every: tickEvery, Now: s.deps.Now, Log: s.deps.Log, Ended: metrics.Ticked}
 	s.queue, err = jobs.New(s.pool, jobs.Config{
-		Schema: postgres.Schema, Workers: s.config.Workers, Longest: s.config.RunTimeout + turn + 30*time.Second, Log: quiet(s.deps.Log),
+		Schema: postgres.Schema, Workers: s.config.Workers, Longest: s.config.RunTimeout + turn + 30*time.Second, Log: quiet(s.deps.Log), Wake: s.ticker.Wake,
 	}, metrics.Working(runner.Work))
 	return err
 }

@@ -49,6 +49,7 @@ type Config struct {
 	Workers int
 	Longest time.Duration // a job's turn at most; one that is silent for longer is given up
 	Log     *slog.Logger
+	Wake    func() // hears of channels that became due by ending their turn
 }
 
 // Queue is River on our schema.
@@ -57,7 +58,7 @@ type Queue struct{ client *river.Client[pgx.Tx] }
 // New makes a queue; it works nothing until Run.
 func New(pool *pgxpool.Pool, c Config, work Work) (*Queue, error) {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &worker{work: work})
+	river.AddWorker(workers, &worker{work: work, wake: c.Wake})
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Schema: c.Schema, Workers: workers, Queues: map[string]river.QueueConfig{queueName: {MaxWorkers: c.Workers}},
 		FetchCooldown: 50 * time.Millisecond, FetchPollInterval: 500 * time.Millisecond,
@@ -101,6 +102,22 @@ func Waiting(ctx context.Context, pool *pgxpool.Pool, schema string) (n int, err
 	return n, err
 }
 
+// Replace makes due the channels whose job was taken and came to nothing: its process died before it claimed the channel, or could not
+// claim it. A job that claimed is known by the epoch, which grows when a claim ends. Without this, River's rescue would come in minutes, and
+// only to give the job up. Postgres's clock decides.
+func Replace(ctx context.Context, pool *pgxpool.Pool, schema string, silence time.Duration) error {
+	name := func(table string) string { return pgx.Identifier{schema, table}.Sanitize() }
+	_, err := pool.Exec(ctx, `UPDATE `+name("channels")+` c SET epoch = c.epoch + 1, next_run_at = least(c.next_run_at, now())
+		FROM `+name("river_job")+` j
+		WHERE j.kind = $1 AND j.queue = $2 AND j.state IN ('running', 'discarded') AND j.attempted_at < now() - $3::bigint * interval '1 ms'
+		  AND (j.args->>'channel')::bigint = c.channel_id AND (j.args->>'epoch')::bigint = c.epoch
+		  AND c.claimed_by IS NULL AND c.removed_at IS NULL AND c.state <> 'paused'`, Args{}.Kind(), queueName, silence.Milliseconds())
+	if err != nil {
+		return fmt.Errorf("replace jobs of the dead: %w", err)
+	}
+	return nil
+}
+
 // Migrate makes River's tables in our schema.
 func Migrate(schema string) func(ctx context.Context, pool *pgxpool.Pool) error {
 	return func(ctx context.Context, pool *pgxpool.Pool) error {
@@ -118,13 +135,15 @@ func Migrate(schema string) func(ctx context.Context, pool *pgxpool.Pool) error 
 type worker struct {
 	river.WorkerDefaults[Args]
 	work Work
+	wake func()
 }
 
-// Work takes the turn; a channel that wants another waits behind the others.
+// Work takes the turn. A channel that wants another is due, and gets a job of its own behind the others: a snooze would be written down a
+// moment after the claim was released, and who dies in between would leave a channel that nobody looks at for an interval.
 func (w *worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	more, err := w.work(ctx, plan.ChannelID(job.Args.Channel))
-	if err == nil && more {
-		return river.JobSnooze(0)
+	if more {
+		w.wake()
 	}
 	return err
 }

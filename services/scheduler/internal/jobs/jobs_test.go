@@ -62,9 +62,15 @@ func (h *house) start(owner string) *scheduler {
 		Policy: plan.Policy{SlicePages: 3, RunTimeout: time.Minute, Turn: 50 * time.Millisecond, ClaimTTL: time.Second},
 	}
 	planner := plan.Planner{Store: store, Parser: h.world, Marks: h.world}
-	s.ticker = &Ticker{Pool: h.pool, Tick: planner.Tick, Every: 50 * time.Millisecond, Now: time.Now, Log: slog.New(slog.DiscardHandler), Ended: metrics.Ticked}
+	tick := func(ctx context.Context, now time.Time) (plan.Ticked, error) {
+		if err := Replace(ctx, h.pool, postgres.Schema, time.Second); err != nil {
+			return plan.Ticked{}, err
+		}
+		return planner.Tick(ctx, now)
+	}
+	s.ticker = &Ticker{Pool: h.pool, Tick: tick, Every: 50 * time.Millisecond, Now: time.Now, Log: slog.New(slog.DiscardHandler), Ended: metrics.Ticked}
 	var err error
-	queue, err = New(h.pool, Config{Schema: postgres.Schema, Workers: 4, Longest: 2 * time.Minute, Log: slog.New(slog.DiscardHandler)}, metrics.Working(runner.Work))
+	queue, err = New(h.pool, Config{Schema: postgres.Schema, Workers: 4, Longest: 2 * time.Minute, Log: slog.New(slog.DiscardHandler), Wake: s.ticker.Wake}, metrics.Working(runner.Work))
 	if err != nil {
 		h.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -40,7 +41,7 @@ func problem(peer string, err error) error {
 		p.Reason, p.Message = "PEER_UNREACHABLE", "the "+peer+" service does not answer"
 	}
 	if p.Reason == "" {
-		p.Reason = s.Code().String()
+		p.Reason = code.Code(s.Code()).String() // DEADLINE_EXCEEDED, where codes.Code says DeadlineExceeded
 	}
 	return p
 }

@@ -2,6 +2,7 @@
 package peers
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -54,8 +55,10 @@ func (p Parser) Probe(ctx context.Context, channels []plan.ChannelID) ([]plan.Pr
 	probes := make([]plan.Probe, len(channels))
 	for i, one := range resp.GetProbes() {
 		probes[i].Top = one.GetAnswer().GetTopId()
-		if f := one.GetFailure(); f != nil {
-			probes[i].Err = &plan.Problem{Kind: kindOf(f.GetReason()), Reason: f.GetReason(), Message: f.GetMessage(), Retry: f.GetRetryAfter().AsDuration()}
+		if one.GetAnswer() == nil {
+			f := one.GetFailure()
+			// A BLOCKED without a reason would be refused, and every other channel's heartbeat with it.
+			probes[i].Err = &plan.Problem{Kind: kindOf(f.GetReason()), Reason: cmp.Or(f.GetReason(), "UNKNOWN"), Message: f.GetMessage(), Retry: f.GetRetryAfter().AsDuration()}
 		}
 	}
 	return probes, nil

@@ -61,7 +61,7 @@ func follow(c Channel, m Mark, p Probe, now time.Time) (n Next, check Check, mov
 		return Next{Channel: c.ID, State: Active, At: c.regular(now), Checked: now, Queue: true}, Check{}, true
 	case p.Err != nil:
 		problem := problemOf(p.Err)
-		n = Next{Channel: c.ID, State: Blocked, Reason: problem.Reason, At: c.after(problem, now), Failures: c.Failures + 1}
+		n = Next{Channel: c.ID, State: Blocked, Reason: problem.Reason, At: c.after(problem, now), Failures: c.failed(problem)}
 		return n, Check{Channel: c.ID, State: Blocked, Reason: problem.Reason, At: now}, false
 	}
 	n = Next{Channel: c.ID, State: Idle, At: c.regular(now), Checked: now}

@@ -46,7 +46,8 @@ type Next struct {
 
 // Store keeps channels and runs. What decides about claims is the store's clock, not ours.
 type Store interface {
-	// Due answers channels whose time has come or whose worker died, the longest due first, paused and claimed ones left out.
+	// Due answers channels whose time has come or whose worker died, the longest due first, paused and claimed ones left out. Runs that the dead
+	// left open are closed as Lost.
 	Due(ctx context.Context, now time.Time, limit int) ([]Channel, error)
 	// Settle records what follows, and queues jobs in the same transaction.
 	Settle(ctx context.Context, next []Next) error
@@ -81,16 +82,31 @@ const (
 
 // after is when to look again at a channel that met a problem.
 func (c Channel) after(p *Problem, now time.Time) time.Time {
-	doubling := min(c.Failures, 20)
 	switch p.Kind {
 	case Flooded:
 		return now.Add(max(p.Retry, time.Second))
 	case NoReader:
 		return now.Add(min(c.Interval, noReaderMost))
 	case Barred, Refused:
-		return now.Add(min(c.Interval<<min(doubling, 12), max(barredMost, c.Interval)))
+		return now.Add(doubled(c.Interval, c.Failures, max(barredMost, c.Interval)))
 	}
-	return now.Add(min(failedFirst<<doubling, c.Interval))
+	return now.Add(doubled(failedFirst, c.Failures, c.Interval))
+}
+
+// doubled is first, doubled n times, and at most most: step by step, for a shift would overflow at long intervals.
+func doubled(first time.Duration, n int, most time.Duration) time.Duration {
+	for ; n > 0 && first < most; n-- {
+		first *= 2
+	}
+	return min(first, most)
+}
+
+// failed counts a problem: waiting for a login, for Telegram or for a newer run to end is no failure.
+func (c Channel) failed(p *Problem) int {
+	if p.Kind == NoReader || p.Kind == Flooded || p.Kind == Stale {
+		return c.Failures
+	}
+	return c.Failures + 1
 }
 
 // regular is when to look again at a channel after an answer: its interval, a little off by its id, so that channels that were added

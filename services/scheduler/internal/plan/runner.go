@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -19,8 +20,9 @@ type Runner struct {
 }
 
 // Work takes a channel's turn: it reads slice after slice until nothing is missing, Telegram asks to wait, something fails, or the turn is
-// over; then more is true. A channel that is another worker's, paused or gone is no error, and nothing to do.
+// over; then more is true, and the channel is due: the next tick queues it behind the others, whoever lives to see it. A channel that is another worker's, paused or gone is no error, and nothing to do.
 func (r Runner) Work(ctx context.Context, channel ChannelID) (more bool, err error) {
+	r.Owner += "-" + rand.Text() // a worker that slept through its claim must not take its successor's for its own
 	c, err := r.Store.Claim(ctx, channel, r.Owner, r.Policy.ClaimTTL)
 	if errors.Is(err, ErrTaken) || errors.Is(err, ErrUnknown) {
 		return false, nil
@@ -67,12 +69,15 @@ func (r Runner) turn(ctx context.Context, c Channel) (next Next, more bool) {
 		next.Checked, next.Advanced = later(next.Checked, out.checked), later(next.Advanced, out.advanced)
 		now := r.Now()
 		switch {
+		case out.problem != nil && ctx.Err() != nil: // told to stop: nobody's failure
+			next.State, next.Reason, next.At = Active, "", now
+			return next, false
 		case out.problem != nil:
 			next.State, next.Reason, next.At = Active, "", c.after(out.problem, now)
 			if out.problem.Kind != Failed && out.problem.Kind != Stale {
 				next.State, next.Reason = Blocked, out.problem.Reason
 			}
-			next.Failures++
+			next.Failures = c.failed(out.problem)
 			return next, false
 		case out.idle:
 			next.State, next.Reason, next.At, next.Failures = Idle, "", c.regular(now), 0
@@ -80,7 +85,6 @@ func (r Runner) turn(ctx context.Context, c Channel) (next Next, more bool) {
 		}
 		next.State, next.Reason, next.At, next.Failures, c.Failures = Active, "", now, 0, 0
 		if now.After(end) || ctx.Err() != nil {
-			next.At = c.regular(now) // its job comes again by itself, and need not be found to be due
 			return next, true
 		}
 	}
@@ -138,18 +142,21 @@ func (r Runner) read(ctx context.Context, c Channel, m Mark, d Decision, run Run
 	if err := r.Marks.Advance(ctx, d.advance(run, m, read)); err != nil {
 		return r.stopped(ctx, c, run, "advance", err)
 	}
+	out := result{checked: r.Now()}
+	if run.Covered > 0 {
+		out.advanced = out.checked
+	}
 	if read.Wait > 0 {
-		return r.stopped(ctx, c, run, "parse", &Problem{Kind: Flooded, Reason: read.WaitReason, Message: "Telegram asks to wait", Retry: read.Wait})
+		wait := &Problem{Kind: Flooded, Reason: read.WaitReason, Message: "Telegram asks to wait", Retry: read.Wait}
+		out.problem = r.stopped(ctx, c, run, "parse", wait).problem
+		return out
 	}
 	run.Outcome = More
 	if coversAll(d.Ranges, read.Covered) {
 		run.Outcome = Done
 	}
 	r.end(ctx, run)
-	out := result{checked: r.Now()}
-	if run.Covered > 0 {
-		out.advanced = out.checked
-	} else {
+	if run.Covered == 0 {
 		out.problem = &Problem{Kind: Failed, Reason: "NO_PROGRESS", Message: "a read covered nothing"}
 	}
 	return out
@@ -168,14 +175,20 @@ func (d Decision) advance(run Run, m Mark, read Read) Advance {
 // stopped closes a run with a problem, and tells the watermark of one that blocks the channel.
 func (r Runner) stopped(ctx context.Context, c Channel, run Run, stage string, err error) result {
 	p, now := problemOf(err), r.Now()
+	if run.ID == 0 && ctx.Err() == nil { // it failed before anything could be decided
+		run.StartedAt = now
+		run.ID, _ = r.Store.Begin(context.WithoutCancel(ctx), c.ID, run.Mode, now)
+	}
 	if run.ID != 0 {
 		run.Reason, run.Message, run.Stage = p.Reason, p.Message, stage
-		switch p.Kind {
-		case Flooded:
+		switch {
+		case ctx.Err() != nil:
+			run.Outcome, run.Reason, run.Message = Lost, "INTERRUPTED", "its worker was told to stop"
+		case p.Kind == Flooded:
 			run.Outcome, run.ResumeAt = Waiting, c.after(p, now)
-		case Barred, NoReader, Refused:
+		case p.Kind == Barred, p.Kind == NoReader, p.Kind == Refused:
 			run.Outcome = OutBarred
-		case Stale:
+		case p.Kind == Stale:
 			run.Outcome = Lost
 		default:
 			run.Outcome = OutFailed

@@ -31,6 +31,10 @@ func loseOpen(ctx context.Context, q *db.Queries, channel plan.ChannelID, now ti
 	if err != nil {
 		return err
 	}
+	return lose(ctx, q, open, now)
+}
+
+func lose(ctx context.Context, q *db.Queries, open []int64, now time.Time) error {
 	for _, run := range open {
 		n, err := q.CountEnd(ctx)
 		if err != nil {

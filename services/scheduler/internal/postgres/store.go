@@ -54,7 +54,19 @@ func New(pool *pgxpool.Pool, queue Queue) *Store { return &Store{pool, queue} }
 
 // Due is plan.Store's.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]plan.Channel, error) {
-	rows, err := db.New(s.pool).DueChannels(ctx, db.DueChannelsParams{Now: now, Most: int32(limit)})
+	var rows []db.SchedulerChannel
+	err := pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		forsaken, err := q.ForsakenRuns(ctx)
+		if err == nil {
+			err = lose(ctx, q, forsaken, now)
+		}
+		if err != nil {
+			return err
+		}
+		rows, err = q.DueChannels(ctx, db.DueChannelsParams{Now: now, Most: int32(limit)})
+		return err
+	})
 	return toChannels(rows), failed("find due channels", err)
 }
 

@@ -4,6 +4,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -74,7 +75,11 @@ func (s *Channels) ListChannels(ctx context.Context, r *schedulerv1.ListChannels
 	if err := rpc.ReadPageToken(r, &after); err != nil {
 		return nil, err
 	}
-	channels, err := s.Store.Channels(ctx, keyOf(channelStates, r.GetState()), after, size+1)
+	state, err := keyOf("state", channelStates, r.GetState())
+	if err != nil {
+		return nil, toStatus(err, "")
+	}
+	channels, err := s.Store.Channels(ctx, state, after, size+1)
 	if err != nil {
 		return nil, toStatus(err, "")
 	}
@@ -132,6 +137,9 @@ func toChange(r *schedulerv1.UpdateChannelRequest) (interval *time.Duration, hor
 func (s *Channels) PauseChannel(ctx context.Context, r *schedulerv1.PauseChannelRequest) (*schedulerv1.PauseChannelResponse, error) {
 	if utf8.RuneCountInString(r.GetNote()) > maxNote {
 		return nil, rpc.InvalidField("note", fmt.Sprintf("is longer than %d characters", maxNote))
+	}
+	if strings.ContainsRune(r.GetNote(), 0) {
+		return nil, rpc.InvalidField("note", "holds a NUL, which no table can")
 	}
 	c, err := s.one(r.GetChannelId(), func(id plan.ChannelID) (plan.Channel, error) { return s.Store.Pause(ctx, id, r.GetNote()) })
 	return &schedulerv1.PauseChannelResponse{Channel: c}, err

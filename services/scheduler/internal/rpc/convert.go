@@ -83,16 +83,20 @@ var outcomes = map[plan.Outcome]schedulerv1.RunOutcome{
 
 var runModes = map[plan.Mode]typev1.ReadMode{
 	plan.Historical: typev1.ReadMode_READ_MODE_HISTORICAL, plan.Incremental: typev1.ReadMode_READ_MODE_INCREMENTAL, plan.CatchUp: typev1.ReadMode_READ_MODE_CATCH_UP,
+	plan.Skip: typev1.ReadMode_READ_MODE_SKIP,
 }
 
-// keyOf is the core's word for a wire's, "" for the unspecified one.
-func keyOf[K ~string, V comparable](words map[K]V, wire V) K {
+// keyOf is the core's word for a wire's, "" for the unspecified one. A filter that is none is refused: it must not read as all.
+func keyOf[K ~string, V ~int32](field string, words map[K]V, wire V) (K, error) {
 	for k, v := range words {
 		if v == wire {
-			return k
+			return k, nil
 		}
 	}
-	return ""
+	if wire != 0 {
+		return "", &plan.FieldError{Field: field, Problem: fmt.Sprintf("%d is none that this version knows: leave it out for all", wire)}
+	}
+	return "", nil
 }
 
 func fromChannel(c plan.Channel) *schedulerv1.FollowedChannel {

@@ -76,7 +76,11 @@ func (s *Runs) ListRuns(ctx context.Context, r *schedulerv1.ListRunsRequest) (*s
 	if err != nil {
 		return nil, toStatus(err, "")
 	}
-	runs, err := s.Store.Runs(ctx, channel, keyOf(outcomes, r.GetOutcome()), before, size+1)
+	outcome, err := keyOf("outcome", outcomes, r.GetOutcome())
+	if err != nil {
+		return nil, toStatus(err, "")
+	}
+	runs, err := s.Store.Runs(ctx, channel, outcome, before, size+1)
 	if err != nil {
 		return nil, toStatus(err, "")
 	}

@@ -155,6 +155,33 @@ func (q *Queries) EndedRuns(ctx context.Context, arg EndedRunsParams) ([]Schedul
 	return items, nil
 }
 
+const forsakenRuns = `-- name: ForsakenRuns :many
+SELECT r.run_id FROM scheduler.runs r LEFT JOIN scheduler.channels c ON c.channel_id = r.channel_id
+WHERE r.outcome = '' AND (c.claimed_by IS NULL OR c.claimed_until < now())
+ORDER BY r.run_id FOR UPDATE OF r SKIP LOCKED
+`
+
+// Open runs that nobody works on: a run begins after its channel was claimed, and ends before that is released.
+func (q *Queries) ForsakenRuns(ctx context.Context) ([]int64, error) {
+	rows, err := q.db.Query(ctx, forsakenRuns)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var run_id int64
+		if err := rows.Scan(&run_id); err != nil {
+			return nil, err
+		}
+		items = append(items, run_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const getRun = `-- name: GetRun :one
 SELECT run_id, channel_id, mode, outcome, started_at, finished_at, posts_new, posts_changed, messages_read, pages_read, ids_covered, reason, message, stage, resume_at, ended FROM scheduler.runs WHERE run_id = $1
 `

@@ -4,6 +4,12 @@ INSERT INTO scheduler.runs (channel_id, mode, started_at) VALUES ($1, $2, $3) RE
 -- name: CloseLostRuns :many
 SELECT run_id FROM scheduler.runs WHERE channel_id = $1 AND outcome = '' ORDER BY run_id FOR UPDATE;
 
+-- name: ForsakenRuns :many
+-- Open runs that nobody works on: a run begins after its channel was claimed, and ends before that is released.
+SELECT r.run_id FROM scheduler.runs r LEFT JOIN scheduler.channels c ON c.channel_id = r.channel_id
+WHERE r.outcome = '' AND (c.claimed_by IS NULL OR c.claimed_until < now())
+ORDER BY r.run_id FOR UPDATE OF r SKIP LOCKED;
+
 -- name: CountEnd :one
 UPDATE scheduler.ended SET n = n + 1 RETURNING n;
 
