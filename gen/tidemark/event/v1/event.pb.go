@@ -33,7 +33,7 @@ type Event struct {
 	ChannelId int64 `protobuf:"varint,2,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
 	// Message id within the channel.
 	MessageId int64 `protobuf:"varint,3,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
-	// Revision of the post that this event brings, from 1.
+	// Revision of the post that this event brings, from 1; of `message.quarantined` that of the post we hold, 0 when there is none.
 	Revision int32 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When the change was committed to Postgres.
 	RecordedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
@@ -44,6 +44,7 @@ type Event struct {
 	//	*Event_PostCreated
 	//	*Event_PostEdited
 	//	*Event_PostDeleted
+	//	*Event_MessageQuarantined
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -148,6 +149,15 @@ func (x *Event) GetPostDeleted() *PostDeleted {
 	return nil
 }
 
+func (x *Event) GetMessageQuarantined() *MessageQuarantined {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_MessageQuarantined); ok {
+			return x.MessageQuarantined
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -167,11 +177,18 @@ type Event_PostDeleted struct {
 	PostDeleted *PostDeleted `protobuf:"bytes,12,opt,name=post_deleted,json=postDeleted,proto3,oneof"`
 }
 
+type Event_MessageQuarantined struct {
+	// `message.quarantined`: could not be read or stored, twice.
+	MessageQuarantined *MessageQuarantined `protobuf:"bytes,13,opt,name=message_quarantined,json=messageQuarantined,proto3,oneof"`
+}
+
 func (*Event_PostCreated) isEvent_Kind() {}
 
 func (*Event_PostEdited) isEvent_Kind() {}
 
 func (*Event_PostDeleted) isEvent_Kind() {}
+
+func (*Event_MessageQuarantined) isEvent_Kind() {}
 
 // PostCreated brings a post that was not known before.
 type PostCreated struct {
@@ -311,11 +328,58 @@ func (x *PostDeleted) GetDeletedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// MessageQuarantined tells that a message could not be read or stored, twice. What there is of it is kept, see QuarantineService; if it can be
+// read later, `post.created` or `post.edited` follows.
+type MessageQuarantined struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What failed, without any of the message's content.
+	Problem       string `protobuf:"bytes,1,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessageQuarantined) Reset() {
+	*x = MessageQuarantined{}
+	mi := &file_tidemark_event_v1_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessageQuarantined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessageQuarantined) ProtoMessage() {}
+
+func (x *MessageQuarantined) ProtoReflect() protoreflect.Message {
+	mi := &file_tidemark_event_v1_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessageQuarantined.ProtoReflect.Descriptor instead.
+func (*MessageQuarantined) Descriptor() ([]byte, []int) {
+	return file_tidemark_event_v1_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *MessageQuarantined) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 var File_tidemark_event_v1_event_proto protoreflect.FileDescriptor
 
 const file_tidemark_event_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1dtidemark/event/v1/event.proto\x12\x11tidemark.event.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btidemark/type/v1/post.proto\"\x82\x03\n" +
+	"\x1dtidemark/event/v1/event.proto\x12\x11tidemark.event.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btidemark/type/v1/post.proto\"\xdc\x03\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -329,7 +393,8 @@ const file_tidemark_event_v1_event_proto_rawDesc = "" +
 	" \x01(\v2\x1e.tidemark.event.v1.PostCreatedH\x00R\vpostCreated\x12@\n" +
 	"\vpost_edited\x18\v \x01(\v2\x1d.tidemark.event.v1.PostEditedH\x00R\n" +
 	"postEdited\x12C\n" +
-	"\fpost_deleted\x18\f \x01(\v2\x1e.tidemark.event.v1.PostDeletedH\x00R\vpostDeletedB\x06\n" +
+	"\fpost_deleted\x18\f \x01(\v2\x1e.tidemark.event.v1.PostDeletedH\x00R\vpostDeleted\x12X\n" +
+	"\x13message_quarantined\x18\r \x01(\v2%.tidemark.event.v1.MessageQuarantinedH\x00R\x12messageQuarantinedB\x06\n" +
 	"\x04kind\"9\n" +
 	"\vPostCreated\x12*\n" +
 	"\x04post\x18\x01 \x01(\v2\x16.tidemark.type.v1.PostR\x04post\"8\n" +
@@ -338,7 +403,9 @@ const file_tidemark_event_v1_event_proto_rawDesc = "" +
 	"\x04post\x18\x01 \x01(\v2\x16.tidemark.type.v1.PostR\x04post\"H\n" +
 	"\vPostDeleted\x129\n" +
 	"\n" +
-	"deleted_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tdeletedAtB<Z:github.com/tidemark/tidemark/gen/tidemark/event/v1;eventv1b\x06proto3"
+	"deleted_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tdeletedAt\".\n" +
+	"\x12MessageQuarantined\x12\x18\n" +
+	"\aproblem\x18\x01 \x01(\tR\aproblemB<Z:github.com/tidemark/tidemark/gen/tidemark/event/v1;eventv1b\x06proto3"
 
 var (
 	file_tidemark_event_v1_event_proto_rawDescOnce sync.Once
@@ -352,28 +419,30 @@ func file_tidemark_event_v1_event_proto_rawDescGZIP() []byte {
 	return file_tidemark_event_v1_event_proto_rawDescData
 }
 
-var file_tidemark_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_tidemark_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_tidemark_event_v1_event_proto_goTypes = []any{
 	(*Event)(nil),                 // 0: tidemark.event.v1.Event
 	(*PostCreated)(nil),           // 1: tidemark.event.v1.PostCreated
 	(*PostEdited)(nil),            // 2: tidemark.event.v1.PostEdited
 	(*PostDeleted)(nil),           // 3: tidemark.event.v1.PostDeleted
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(*v1.Post)(nil),               // 5: tidemark.type.v1.Post
+	(*MessageQuarantined)(nil),    // 4: tidemark.event.v1.MessageQuarantined
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*v1.Post)(nil),               // 6: tidemark.type.v1.Post
 }
 var file_tidemark_event_v1_event_proto_depIdxs = []int32{
-	4, // 0: tidemark.event.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	5, // 0: tidemark.event.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
 	1, // 1: tidemark.event.v1.Event.post_created:type_name -> tidemark.event.v1.PostCreated
 	2, // 2: tidemark.event.v1.Event.post_edited:type_name -> tidemark.event.v1.PostEdited
 	3, // 3: tidemark.event.v1.Event.post_deleted:type_name -> tidemark.event.v1.PostDeleted
-	5, // 4: tidemark.event.v1.PostCreated.post:type_name -> tidemark.type.v1.Post
-	5, // 5: tidemark.event.v1.PostEdited.post:type_name -> tidemark.type.v1.Post
-	4, // 6: tidemark.event.v1.PostDeleted.deleted_at:type_name -> google.protobuf.Timestamp
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	4, // 4: tidemark.event.v1.Event.message_quarantined:type_name -> tidemark.event.v1.MessageQuarantined
+	6, // 5: tidemark.event.v1.PostCreated.post:type_name -> tidemark.type.v1.Post
+	6, // 6: tidemark.event.v1.PostEdited.post:type_name -> tidemark.type.v1.Post
+	5, // 7: tidemark.event.v1.PostDeleted.deleted_at:type_name -> google.protobuf.Timestamp
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_tidemark_event_v1_event_proto_init() }
@@ -385,6 +454,7 @@ func file_tidemark_event_v1_event_proto_init() {
 		(*Event_PostCreated)(nil),
 		(*Event_PostEdited)(nil),
 		(*Event_PostDeleted)(nil),
+		(*Event_MessageQuarantined)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -392,7 +462,7 @@ func file_tidemark_event_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tidemark_event_v1_event_proto_rawDesc), len(file_tidemark_event_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

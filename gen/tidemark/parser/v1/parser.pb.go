@@ -357,7 +357,8 @@ type ProbeAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Highest message id, 0 for an empty channel.
 	TopId int64 `protobuf:"varint,1,opt,name=top_id,json=topId,proto3" json:"top_id,omitempty"`
-	// The channel's event counter (MTProto pts), 0 when unknown.
+	// The channel's event counter (MTProto pts), 0 when unknown. It grows with every post, edit and deletion; a lower one than before means that
+	// the channel's history began anew.
 	Pts           int32 `protobuf:"varint,2,opt,name=pts,proto3" json:"pts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -583,9 +584,13 @@ type ParseChannelResponse struct {
 	// Lowest id of the task, when the bottom was reached; 0 otherwise.
 	FloorId int64 `protobuf:"varint,10,opt,name=floor_id,json=floorId,proto3" json:"floor_id,omitempty"`
 	// Highest message id seen, 0 when nothing was read.
-	TopId         int64 `protobuf:"varint,11,opt,name=top_id,json=topId,proto3" json:"top_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TopId int64 `protobuf:"varint,11,opt,name=top_id,json=topId,proto3" json:"top_id,omitempty"`
+	// Posts found to be gone.
+	PostsDeleted int32 `protobuf:"varint,12,opt,name=posts_deleted,json=postsDeleted,proto3" json:"posts_deleted,omitempty"`
+	// Messages that failed for the second time and went into quarantine. One that failed for the first time is left out of `covered`.
+	MessagesQuarantined int32 `protobuf:"varint,13,opt,name=messages_quarantined,json=messagesQuarantined,proto3" json:"messages_quarantined,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *ParseChannelResponse) Reset() {
@@ -695,6 +700,20 @@ func (x *ParseChannelResponse) GetTopId() int64 {
 	return 0
 }
 
+func (x *ParseChannelResponse) GetPostsDeleted() int32 {
+	if x != nil {
+		return x.PostsDeleted
+	}
+	return 0
+}
+
+func (x *ParseChannelResponse) GetMessagesQuarantined() int32 {
+	if x != nil {
+		return x.MessagesQuarantined
+	}
+	return 0
+}
+
 var File_tidemark_parser_v1_parser_proto protoreflect.FileDescriptor
 
 const file_tidemark_parser_v1_parser_proto_rawDesc = "" +
@@ -730,7 +749,7 @@ const file_tidemark_parser_v1_parser_proto_rawDesc = "" +
 	"\x06ranges\x18\x03 \x03(\v2\x19.tidemark.type.v1.IdRangeR\x06ranges\x12\x1b\n" +
 	"\tmax_pages\x18\x04 \x01(\x05R\bmaxPages\x12\x1b\n" +
 	"\trun_token\x18\x05 \x01(\x03R\brunToken\x12?\n" +
-	"\rhorizon_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fhorizonSince\"\xc8\x03\n" +
+	"\rhorizon_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fhorizonSince\"\xa0\x04\n" +
 	"\x14ParseChannelResponse\x123\n" +
 	"\acovered\x18\x01 \x03(\v2\x19.tidemark.type.v1.IdRangeR\acovered\x121\n" +
 	"\x04next\x18\x02 \x01(\x0e2\x1d.tidemark.parser.v1.ParseNextR\x04next\x12:\n" +
@@ -746,7 +765,9 @@ const file_tidemark_parser_v1_parser_proto_rawDesc = "" +
 	"\ahead_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06headAt\x12\x19\n" +
 	"\bfloor_id\x18\n" +
 	" \x01(\x03R\afloorId\x12\x15\n" +
-	"\x06top_id\x18\v \x01(\x03R\x05topId*f\n" +
+	"\x06top_id\x18\v \x01(\x03R\x05topId\x12#\n" +
+	"\rposts_deleted\x18\f \x01(\x05R\fpostsDeleted\x121\n" +
+	"\x14messages_quarantined\x18\r \x01(\x05R\x13messagesQuarantined*f\n" +
 	"\tParseNext\x12\x1a\n" +
 	"\x16PARSE_NEXT_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fPARSE_NEXT_DONE\x10\x01\x12\x13\n" +

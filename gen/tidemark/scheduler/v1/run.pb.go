@@ -350,6 +350,104 @@ func (x *TriggerRunResponse) GetQueued() bool {
 	return false
 }
 
+type BackfillRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	ChannelId int64                  `protobuf:"varint,1,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
+	// What to read again; absent means all that is covered.
+	Ids           *v1.IdRange `protobuf:"bytes,2,opt,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackfillRequest) Reset() {
+	*x = BackfillRequest{}
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackfillRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackfillRequest) ProtoMessage() {}
+
+func (x *BackfillRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackfillRequest.ProtoReflect.Descriptor instead.
+func (*BackfillRequest) Descriptor() ([]byte, []int) {
+	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BackfillRequest) GetChannelId() int64 {
+	if x != nil {
+		return x.ChannelId
+	}
+	return 0
+}
+
+func (x *BackfillRequest) GetIds() *v1.IdRange {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+type BackfillResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is now waiting to be read again.
+	Ids           *v1.IdRange `protobuf:"bytes,1,opt,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackfillResponse) Reset() {
+	*x = BackfillResponse{}
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackfillResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackfillResponse) ProtoMessage() {}
+
+func (x *BackfillResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackfillResponse.ProtoReflect.Descriptor instead.
+func (*BackfillResponse) Descriptor() ([]byte, []int) {
+	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BackfillResponse) GetIds() *v1.IdRange {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
 type GetRunRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         int64                  `protobuf:"varint,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
@@ -359,7 +457,7 @@ type GetRunRequest struct {
 
 func (x *GetRunRequest) Reset() {
 	*x = GetRunRequest{}
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[3]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -371,7 +469,7 @@ func (x *GetRunRequest) String() string {
 func (*GetRunRequest) ProtoMessage() {}
 
 func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[3]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -384,7 +482,7 @@ func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunRequest.ProtoReflect.Descriptor instead.
 func (*GetRunRequest) Descriptor() ([]byte, []int) {
-	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{3}
+	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetRunRequest) GetRunId() int64 {
@@ -403,7 +501,7 @@ type GetRunResponse struct {
 
 func (x *GetRunResponse) Reset() {
 	*x = GetRunResponse{}
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[4]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +513,7 @@ func (x *GetRunResponse) String() string {
 func (*GetRunResponse) ProtoMessage() {}
 
 func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[4]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +526,7 @@ func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunResponse.ProtoReflect.Descriptor instead.
 func (*GetRunResponse) Descriptor() ([]byte, []int) {
-	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{4}
+	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetRunResponse) GetRun() *Run {
@@ -454,7 +552,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[5]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -466,7 +564,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[5]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -479,7 +577,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{5}
+	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListRunsRequest) GetPageSize() int32 {
@@ -521,7 +619,7 @@ type ListRunsResponse struct {
 
 func (x *ListRunsResponse) Reset() {
 	*x = ListRunsResponse{}
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[6]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -533,7 +631,7 @@ func (x *ListRunsResponse) String() string {
 func (*ListRunsResponse) ProtoMessage() {}
 
 func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[6]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -546,7 +644,7 @@ func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsResponse.ProtoReflect.Descriptor instead.
 func (*ListRunsResponse) Descriptor() ([]byte, []int) {
-	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{6}
+	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListRunsResponse) GetRuns() []*Run {
@@ -575,7 +673,7 @@ type WatchRunsRequest struct {
 
 func (x *WatchRunsRequest) Reset() {
 	*x = WatchRunsRequest{}
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[7]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +685,7 @@ func (x *WatchRunsRequest) String() string {
 func (*WatchRunsRequest) ProtoMessage() {}
 
 func (x *WatchRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[7]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +698,7 @@ func (x *WatchRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRunsRequest.ProtoReflect.Descriptor instead.
 func (*WatchRunsRequest) Descriptor() ([]byte, []int) {
-	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{7}
+	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *WatchRunsRequest) GetResumeToken() string {
@@ -629,7 +727,7 @@ type WatchRunsResponse struct {
 
 func (x *WatchRunsResponse) Reset() {
 	*x = WatchRunsResponse{}
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[8]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +739,7 @@ func (x *WatchRunsResponse) String() string {
 func (*WatchRunsResponse) ProtoMessage() {}
 
 func (x *WatchRunsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[8]
+	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +752,7 @@ func (x *WatchRunsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRunsResponse.ProtoReflect.Descriptor instead.
 func (*WatchRunsResponse) Descriptor() ([]byte, []int) {
-	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{8}
+	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WatchRunsResponse) GetRun() *Run {
@@ -675,7 +773,7 @@ var File_tidemark_scheduler_v1_run_proto protoreflect.FileDescriptor
 
 const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"\n" +
-	"\x1ftidemark/scheduler/v1/run.proto\x12\x15tidemark.scheduler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tidemark/type/v1/read_mode.proto\"\xe2\x04\n" +
+	"\x1ftidemark/scheduler/v1/run.proto\x12\x15tidemark.scheduler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/type/v1/range.proto\x1a tidemark/type/v1/read_mode.proto\"\xe2\x04\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1d\n" +
 	"\n" +
@@ -703,7 +801,13 @@ const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\",\n" +
 	"\x12TriggerRunResponse\x12\x16\n" +
-	"\x06queued\x18\x01 \x01(\bR\x06queued\"&\n" +
+	"\x06queued\x18\x01 \x01(\bR\x06queued\"]\n" +
+	"\x0fBackfillRequest\x12\x1d\n" +
+	"\n" +
+	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12+\n" +
+	"\x03ids\x18\x02 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x03ids\"?\n" +
+	"\x10BackfillResponse\x12+\n" +
+	"\x03ids\x18\x01 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x03ids\"&\n" +
 	"\rGetRunRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\x03R\x05runId\">\n" +
 	"\x0eGetRunResponse\x12,\n" +
@@ -733,11 +837,12 @@ const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"\x13RUN_OUTCOME_WAITING\x10\x03\x12\x17\n" +
 	"\x13RUN_OUTCOME_BLOCKED\x10\x04\x12\x16\n" +
 	"\x12RUN_OUTCOME_FAILED\x10\x05\x12\x14\n" +
-	"\x10RUN_OUTCOME_LOST\x10\x062\x94\x03\n" +
+	"\x10RUN_OUTCOME_LOST\x10\x062\xf6\x03\n" +
 	"\n" +
 	"RunService\x12f\n" +
 	"\n" +
-	"TriggerRun\x12(.tidemark.scheduler.v1.TriggerRunRequest\x1a).tidemark.scheduler.v1.TriggerRunResponse\"\x03\x90\x02\x02\x12Z\n" +
+	"TriggerRun\x12(.tidemark.scheduler.v1.TriggerRunRequest\x1a).tidemark.scheduler.v1.TriggerRunResponse\"\x03\x90\x02\x02\x12`\n" +
+	"\bBackfill\x12&.tidemark.scheduler.v1.BackfillRequest\x1a'.tidemark.scheduler.v1.BackfillResponse\"\x03\x90\x02\x02\x12Z\n" +
 	"\x06GetRun\x12$.tidemark.scheduler.v1.GetRunRequest\x1a%.tidemark.scheduler.v1.GetRunResponse\"\x03\x90\x02\x01\x12`\n" +
 	"\bListRuns\x12&.tidemark.scheduler.v1.ListRunsRequest\x1a'.tidemark.scheduler.v1.ListRunsResponse\"\x03\x90\x02\x01\x12`\n" +
 	"\tWatchRuns\x12'.tidemark.scheduler.v1.WatchRunsRequest\x1a(.tidemark.scheduler.v1.WatchRunsResponse0\x01BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
@@ -755,44 +860,51 @@ func file_tidemark_scheduler_v1_run_proto_rawDescGZIP() []byte {
 }
 
 var file_tidemark_scheduler_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_tidemark_scheduler_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_tidemark_scheduler_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_tidemark_scheduler_v1_run_proto_goTypes = []any{
 	(RunOutcome)(0),               // 0: tidemark.scheduler.v1.RunOutcome
 	(*Run)(nil),                   // 1: tidemark.scheduler.v1.Run
 	(*TriggerRunRequest)(nil),     // 2: tidemark.scheduler.v1.TriggerRunRequest
 	(*TriggerRunResponse)(nil),    // 3: tidemark.scheduler.v1.TriggerRunResponse
-	(*GetRunRequest)(nil),         // 4: tidemark.scheduler.v1.GetRunRequest
-	(*GetRunResponse)(nil),        // 5: tidemark.scheduler.v1.GetRunResponse
-	(*ListRunsRequest)(nil),       // 6: tidemark.scheduler.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),      // 7: tidemark.scheduler.v1.ListRunsResponse
-	(*WatchRunsRequest)(nil),      // 8: tidemark.scheduler.v1.WatchRunsRequest
-	(*WatchRunsResponse)(nil),     // 9: tidemark.scheduler.v1.WatchRunsResponse
-	(v1.ReadMode)(0),              // 10: tidemark.type.v1.ReadMode
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*BackfillRequest)(nil),       // 4: tidemark.scheduler.v1.BackfillRequest
+	(*BackfillResponse)(nil),      // 5: tidemark.scheduler.v1.BackfillResponse
+	(*GetRunRequest)(nil),         // 6: tidemark.scheduler.v1.GetRunRequest
+	(*GetRunResponse)(nil),        // 7: tidemark.scheduler.v1.GetRunResponse
+	(*ListRunsRequest)(nil),       // 8: tidemark.scheduler.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),      // 9: tidemark.scheduler.v1.ListRunsResponse
+	(*WatchRunsRequest)(nil),      // 10: tidemark.scheduler.v1.WatchRunsRequest
+	(*WatchRunsResponse)(nil),     // 11: tidemark.scheduler.v1.WatchRunsResponse
+	(v1.ReadMode)(0),              // 12: tidemark.type.v1.ReadMode
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*v1.IdRange)(nil),            // 14: tidemark.type.v1.IdRange
 }
 var file_tidemark_scheduler_v1_run_proto_depIdxs = []int32{
-	10, // 0: tidemark.scheduler.v1.Run.mode:type_name -> tidemark.type.v1.ReadMode
+	12, // 0: tidemark.scheduler.v1.Run.mode:type_name -> tidemark.type.v1.ReadMode
 	0,  // 1: tidemark.scheduler.v1.Run.outcome:type_name -> tidemark.scheduler.v1.RunOutcome
-	11, // 2: tidemark.scheduler.v1.Run.started_at:type_name -> google.protobuf.Timestamp
-	11, // 3: tidemark.scheduler.v1.Run.finished_at:type_name -> google.protobuf.Timestamp
-	11, // 4: tidemark.scheduler.v1.Run.resume_at:type_name -> google.protobuf.Timestamp
-	1,  // 5: tidemark.scheduler.v1.GetRunResponse.run:type_name -> tidemark.scheduler.v1.Run
-	0,  // 6: tidemark.scheduler.v1.ListRunsRequest.outcome:type_name -> tidemark.scheduler.v1.RunOutcome
-	1,  // 7: tidemark.scheduler.v1.ListRunsResponse.runs:type_name -> tidemark.scheduler.v1.Run
-	1,  // 8: tidemark.scheduler.v1.WatchRunsResponse.run:type_name -> tidemark.scheduler.v1.Run
-	2,  // 9: tidemark.scheduler.v1.RunService.TriggerRun:input_type -> tidemark.scheduler.v1.TriggerRunRequest
-	4,  // 10: tidemark.scheduler.v1.RunService.GetRun:input_type -> tidemark.scheduler.v1.GetRunRequest
-	6,  // 11: tidemark.scheduler.v1.RunService.ListRuns:input_type -> tidemark.scheduler.v1.ListRunsRequest
-	8,  // 12: tidemark.scheduler.v1.RunService.WatchRuns:input_type -> tidemark.scheduler.v1.WatchRunsRequest
-	3,  // 13: tidemark.scheduler.v1.RunService.TriggerRun:output_type -> tidemark.scheduler.v1.TriggerRunResponse
-	5,  // 14: tidemark.scheduler.v1.RunService.GetRun:output_type -> tidemark.scheduler.v1.GetRunResponse
-	7,  // 15: tidemark.scheduler.v1.RunService.ListRuns:output_type -> tidemark.scheduler.v1.ListRunsResponse
-	9,  // 16: tidemark.scheduler.v1.RunService.WatchRuns:output_type -> tidemark.scheduler.v1.WatchRunsResponse
-	13, // [13:17] is the sub-list for method output_type
-	9,  // [9:13] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	13, // 2: tidemark.scheduler.v1.Run.started_at:type_name -> google.protobuf.Timestamp
+	13, // 3: tidemark.scheduler.v1.Run.finished_at:type_name -> google.protobuf.Timestamp
+	13, // 4: tidemark.scheduler.v1.Run.resume_at:type_name -> google.protobuf.Timestamp
+	14, // 5: tidemark.scheduler.v1.BackfillRequest.ids:type_name -> tidemark.type.v1.IdRange
+	14, // 6: tidemark.scheduler.v1.BackfillResponse.ids:type_name -> tidemark.type.v1.IdRange
+	1,  // 7: tidemark.scheduler.v1.GetRunResponse.run:type_name -> tidemark.scheduler.v1.Run
+	0,  // 8: tidemark.scheduler.v1.ListRunsRequest.outcome:type_name -> tidemark.scheduler.v1.RunOutcome
+	1,  // 9: tidemark.scheduler.v1.ListRunsResponse.runs:type_name -> tidemark.scheduler.v1.Run
+	1,  // 10: tidemark.scheduler.v1.WatchRunsResponse.run:type_name -> tidemark.scheduler.v1.Run
+	2,  // 11: tidemark.scheduler.v1.RunService.TriggerRun:input_type -> tidemark.scheduler.v1.TriggerRunRequest
+	4,  // 12: tidemark.scheduler.v1.RunService.Backfill:input_type -> tidemark.scheduler.v1.BackfillRequest
+	6,  // 13: tidemark.scheduler.v1.RunService.GetRun:input_type -> tidemark.scheduler.v1.GetRunRequest
+	8,  // 14: tidemark.scheduler.v1.RunService.ListRuns:input_type -> tidemark.scheduler.v1.ListRunsRequest
+	10, // 15: tidemark.scheduler.v1.RunService.WatchRuns:input_type -> tidemark.scheduler.v1.WatchRunsRequest
+	3,  // 16: tidemark.scheduler.v1.RunService.TriggerRun:output_type -> tidemark.scheduler.v1.TriggerRunResponse
+	5,  // 17: tidemark.scheduler.v1.RunService.Backfill:output_type -> tidemark.scheduler.v1.BackfillResponse
+	7,  // 18: tidemark.scheduler.v1.RunService.GetRun:output_type -> tidemark.scheduler.v1.GetRunResponse
+	9,  // 19: tidemark.scheduler.v1.RunService.ListRuns:output_type -> tidemark.scheduler.v1.ListRunsResponse
+	11, // 20: tidemark.scheduler.v1.RunService.WatchRuns:output_type -> tidemark.scheduler.v1.WatchRunsResponse
+	16, // [16:21] is the sub-list for method output_type
+	11, // [11:16] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_tidemark_scheduler_v1_run_proto_init() }
@@ -806,7 +918,7 @@ func file_tidemark_scheduler_v1_run_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tidemark_scheduler_v1_run_proto_rawDesc), len(file_tidemark_scheduler_v1_run_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

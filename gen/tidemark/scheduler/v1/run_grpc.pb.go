@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	RunService_TriggerRun_FullMethodName = "/tidemark.scheduler.v1.RunService/TriggerRun"
+	RunService_Backfill_FullMethodName   = "/tidemark.scheduler.v1.RunService/Backfill"
 	RunService_GetRun_FullMethodName     = "/tidemark.scheduler.v1.RunService/GetRun"
 	RunService_ListRuns_FullMethodName   = "/tidemark.scheduler.v1.RunService/ListRuns"
 	RunService_WatchRuns_FullMethodName  = "/tidemark.scheduler.v1.RunService/WatchRuns"
@@ -33,6 +34,9 @@ const (
 type RunServiceClient interface {
 	// Looks at a channel now instead of at its time. If a run of it waits or goes on, nothing is added.
 	TriggerRun(ctx context.Context, in *TriggerRunRequest, opts ...grpc.CallOption) (*TriggerRunResponse, error)
+	// Reads ids again, whether they are covered or not: for posts that were lost, edits, deletions and counters. Queued behind the channel's
+	// news; it survives restarts, and a second one is joined with the first. FAILED_PRECONDITION while nothing of the channel is covered.
+	Backfill(ctx context.Context, in *BackfillRequest, opts ...grpc.CallOption) (*BackfillResponse, error)
 	// One run.
 	GetRun(ctx context.Context, in *GetRunRequest, opts ...grpc.CallOption) (*GetRunResponse, error)
 	// Runs, newest first, filtered and paged.
@@ -53,6 +57,16 @@ func (c *runServiceClient) TriggerRun(ctx context.Context, in *TriggerRunRequest
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(TriggerRunResponse)
 	err := c.cc.Invoke(ctx, RunService_TriggerRun_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *runServiceClient) Backfill(ctx context.Context, in *BackfillRequest, opts ...grpc.CallOption) (*BackfillResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BackfillResponse)
+	err := c.cc.Invoke(ctx, RunService_Backfill_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +120,9 @@ type RunService_WatchRunsClient = grpc.ServerStreamingClient[WatchRunsResponse]
 type RunServiceServer interface {
 	// Looks at a channel now instead of at its time. If a run of it waits or goes on, nothing is added.
 	TriggerRun(context.Context, *TriggerRunRequest) (*TriggerRunResponse, error)
+	// Reads ids again, whether they are covered or not: for posts that were lost, edits, deletions and counters. Queued behind the channel's
+	// news; it survives restarts, and a second one is joined with the first. FAILED_PRECONDITION while nothing of the channel is covered.
+	Backfill(context.Context, *BackfillRequest) (*BackfillResponse, error)
 	// One run.
 	GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error)
 	// Runs, newest first, filtered and paged.
@@ -124,6 +141,9 @@ type UnimplementedRunServiceServer struct{}
 
 func (UnimplementedRunServiceServer) TriggerRun(context.Context, *TriggerRunRequest) (*TriggerRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TriggerRun not implemented")
+}
+func (UnimplementedRunServiceServer) Backfill(context.Context, *BackfillRequest) (*BackfillResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Backfill not implemented")
 }
 func (UnimplementedRunServiceServer) GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRun not implemented")
@@ -169,6 +189,24 @@ func _RunService_TriggerRun_Handler(srv interface{}, ctx context.Context, dec fu
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(RunServiceServer).TriggerRun(ctx, req.(*TriggerRunRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RunService_Backfill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BackfillRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RunServiceServer).Backfill(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RunService_Backfill_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RunServiceServer).Backfill(ctx, req.(*BackfillRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -230,6 +268,10 @@ var RunService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TriggerRun",
 			Handler:    _RunService_TriggerRun_Handler,
+		},
+		{
+			MethodName: "Backfill",
+			Handler:    _RunService_Backfill_Handler,
 		},
 		{
 			MethodName: "GetRun",

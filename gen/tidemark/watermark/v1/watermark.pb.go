@@ -88,6 +88,8 @@ const (
 	HoleCause_HOLE_CAUSE_PENDING HoleCause = 1
 	// Cannot be read while the channel is BLOCKED.
 	HoleCause_HOLE_CAUSE_BLOCKED HoleCause = 2
+	// The source was asked, more than once, and does not answer them; not asked for again until RewindWatermark names them.
+	HoleCause_HOLE_CAUSE_UNAVAILABLE HoleCause = 3
 )
 
 // Enum value maps for HoleCause.
@@ -96,11 +98,13 @@ var (
 		0: "HOLE_CAUSE_UNSPECIFIED",
 		1: "HOLE_CAUSE_PENDING",
 		2: "HOLE_CAUSE_BLOCKED",
+		3: "HOLE_CAUSE_UNAVAILABLE",
 	}
 	HoleCause_value = map[string]int32{
 		"HOLE_CAUSE_UNSPECIFIED": 0,
 		"HOLE_CAUSE_PENDING":     1,
 		"HOLE_CAUSE_BLOCKED":     2,
+		"HOLE_CAUSE_UNAVAILABLE": 3,
 	}
 )
 
@@ -519,8 +523,10 @@ func (x *BatchGetWatermarksResponse) GetCoverages() []*Coverage {
 
 // Coverage is a normalized set of ids: ranges ascending, disjoint and not adjacent.
 type Coverage struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Ranges        []*v1.IdRange          `protobuf:"bytes,1,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Ranges []*v1.IdRange          `protobuf:"bytes,1,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	// Ids that the source was asked for and does not answer: not covered, and not asked for again until they are rewound.
+	Unavailable   []*v1.IdRange `protobuf:"bytes,2,rep,name=unavailable,proto3" json:"unavailable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -558,6 +564,13 @@ func (*Coverage) Descriptor() ([]byte, []int) {
 func (x *Coverage) GetRanges() []*v1.IdRange {
 	if x != nil {
 		return x.Ranges
+	}
+	return nil
+}
+
+func (x *Coverage) GetUnavailable() []*v1.IdRange {
+	if x != nil {
+		return x.Unavailable
 	}
 	return nil
 }
@@ -714,7 +727,10 @@ type AdvanceWatermarkRequest struct {
 	// Highest id known to exist; 0 leaves it.
 	TopId int64 `protobuf:"varint,8,opt,name=top_id,json=topId,proto3" json:"top_id,omitempty"`
 	// When the newest message of `covered` was published; absent when unknown.
-	HeadAt        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=head_at,json=headAt,proto3" json:"head_at,omitempty"`
+	HeadAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=head_at,json=headAt,proto3" json:"head_at,omitempty"`
+	// What the source was asked for, more than once, and does not answer; at most 1000 ranges. Ids that are covered stay so, and ids that get
+	// covered later are available.
+	Unavailable   []*v1.IdRange `protobuf:"bytes,10,rep,name=unavailable,proto3" json:"unavailable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -808,6 +824,13 @@ func (x *AdvanceWatermarkRequest) GetTopId() int64 {
 func (x *AdvanceWatermarkRequest) GetHeadAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.HeadAt
+	}
+	return nil
+}
+
+func (x *AdvanceWatermarkRequest) GetUnavailable() []*v1.IdRange {
+	if x != nil {
+		return x.Unavailable
 	}
 	return nil
 }
@@ -1616,9 +1639,10 @@ const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\n" +
 	"watermarks\x18\x01 \x03(\v2 .tidemark.watermark.v1.WatermarkR\n" +
 	"watermarks\x12=\n" +
-	"\tcoverages\x18\x02 \x03(\v2\x1f.tidemark.watermark.v1.CoverageR\tcoverages\"=\n" +
+	"\tcoverages\x18\x02 \x03(\v2\x1f.tidemark.watermark.v1.CoverageR\tcoverages\"z\n" +
 	"\bCoverage\x121\n" +
-	"\x06ranges\x18\x01 \x03(\v2\x19.tidemark.type.v1.IdRangeR\x06ranges\"\xe9\x01\n" +
+	"\x06ranges\x18\x01 \x03(\v2\x19.tidemark.type.v1.IdRangeR\x06ranges\x12;\n" +
+	"\vunavailable\x18\x02 \x03(\v2\x19.tidemark.type.v1.IdRangeR\vunavailable\"\xe9\x01\n" +
 	"\x15ListWatermarksRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -1630,7 +1654,7 @@ const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\n" +
 	"watermarks\x18\x01 \x03(\v2 .tidemark.watermark.v1.WatermarkR\n" +
 	"watermarks\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xbb\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf8\x02\n" +
 	"\x17AdvanceWatermarkRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x14\n" +
@@ -1643,7 +1667,9 @@ const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\x04etag\x18\x06 \x01(\tR\x04etag\x12\x19\n" +
 	"\bfloor_id\x18\a \x01(\x03R\afloorId\x12\x15\n" +
 	"\x06top_id\x18\b \x01(\x03R\x05topId\x123\n" +
-	"\ahead_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06headAt\"Z\n" +
+	"\ahead_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06headAt\x12;\n" +
+	"\vunavailable\x18\n" +
+	" \x03(\v2\x19.tidemark.type.v1.IdRangeR\vunavailable\"Z\n" +
 	"\x18AdvanceWatermarkResponse\x12>\n" +
 	"\twatermark\x18\x01 \x01(\v2 .tidemark.watermark.v1.WatermarkR\twatermark\"k\n" +
 	"\x1dBatchAdvanceWatermarksRequest\x12J\n" +
@@ -1696,11 +1722,12 @@ const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\x1bWATERMARK_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16WATERMARK_STATE_ACTIVE\x10\x01\x12\x18\n" +
 	"\x14WATERMARK_STATE_IDLE\x10\x02\x12\x1b\n" +
-	"\x17WATERMARK_STATE_BLOCKED\x10\x03*W\n" +
+	"\x17WATERMARK_STATE_BLOCKED\x10\x03*s\n" +
 	"\tHoleCause\x12\x1a\n" +
 	"\x16HOLE_CAUSE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12HOLE_CAUSE_PENDING\x10\x01\x12\x16\n" +
-	"\x12HOLE_CAUSE_BLOCKED\x10\x022\xc6\a\n" +
+	"\x12HOLE_CAUSE_BLOCKED\x10\x02\x12\x1a\n" +
+	"\x16HOLE_CAUSE_UNAVAILABLE\x10\x032\xc6\a\n" +
 	"\x10WatermarkService\x12l\n" +
 	"\fGetWatermark\x12*.tidemark.watermark.v1.GetWatermarkRequest\x1a+.tidemark.watermark.v1.GetWatermarkResponse\"\x03\x90\x02\x01\x12~\n" +
 	"\x12BatchGetWatermarks\x120.tidemark.watermark.v1.BatchGetWatermarksRequest\x1a1.tidemark.watermark.v1.BatchGetWatermarksResponse\"\x03\x90\x02\x01\x12r\n" +
@@ -1762,47 +1789,49 @@ var file_tidemark_watermark_v1_watermark_proto_depIdxs = []int32{
 	2,  // 5: tidemark.watermark.v1.BatchGetWatermarksResponse.watermarks:type_name -> tidemark.watermark.v1.Watermark
 	7,  // 6: tidemark.watermark.v1.BatchGetWatermarksResponse.coverages:type_name -> tidemark.watermark.v1.Coverage
 	25, // 7: tidemark.watermark.v1.Coverage.ranges:type_name -> tidemark.type.v1.IdRange
-	0,  // 8: tidemark.watermark.v1.ListWatermarksRequest.state:type_name -> tidemark.watermark.v1.WatermarkState
-	24, // 9: tidemark.watermark.v1.ListWatermarksRequest.checked_before:type_name -> google.protobuf.Timestamp
-	2,  // 10: tidemark.watermark.v1.ListWatermarksResponse.watermarks:type_name -> tidemark.watermark.v1.Watermark
-	25, // 11: tidemark.watermark.v1.AdvanceWatermarkRequest.covered:type_name -> tidemark.type.v1.IdRange
-	24, // 12: tidemark.watermark.v1.AdvanceWatermarkRequest.head_at:type_name -> google.protobuf.Timestamp
-	2,  // 13: tidemark.watermark.v1.AdvanceWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
-	10, // 14: tidemark.watermark.v1.BatchAdvanceWatermarksRequest.requests:type_name -> tidemark.watermark.v1.AdvanceWatermarkRequest
-	14, // 15: tidemark.watermark.v1.BatchAdvanceWatermarksResponse.results:type_name -> tidemark.watermark.v1.AdvanceResult
-	2,  // 16: tidemark.watermark.v1.AdvanceResult.watermark:type_name -> tidemark.watermark.v1.Watermark
-	15, // 17: tidemark.watermark.v1.AdvanceResult.error:type_name -> tidemark.watermark.v1.AdvanceError
-	18, // 18: tidemark.watermark.v1.ReportChecksRequest.checks:type_name -> tidemark.watermark.v1.Check
-	0,  // 19: tidemark.watermark.v1.Check.state:type_name -> tidemark.watermark.v1.WatermarkState
-	24, // 20: tidemark.watermark.v1.Check.checked_at:type_name -> google.protobuf.Timestamp
-	2,  // 21: tidemark.watermark.v1.GetCoverageResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
-	7,  // 22: tidemark.watermark.v1.GetCoverageResponse.coverage:type_name -> tidemark.watermark.v1.Coverage
-	21, // 23: tidemark.watermark.v1.GetCoverageResponse.holes:type_name -> tidemark.watermark.v1.Hole
-	25, // 24: tidemark.watermark.v1.Hole.range:type_name -> tidemark.type.v1.IdRange
-	1,  // 25: tidemark.watermark.v1.Hole.cause:type_name -> tidemark.watermark.v1.HoleCause
-	25, // 26: tidemark.watermark.v1.RewindWatermarkRequest.ranges:type_name -> tidemark.type.v1.IdRange
-	2,  // 27: tidemark.watermark.v1.RewindWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
-	3,  // 28: tidemark.watermark.v1.WatermarkService.GetWatermark:input_type -> tidemark.watermark.v1.GetWatermarkRequest
-	5,  // 29: tidemark.watermark.v1.WatermarkService.BatchGetWatermarks:input_type -> tidemark.watermark.v1.BatchGetWatermarksRequest
-	8,  // 30: tidemark.watermark.v1.WatermarkService.ListWatermarks:input_type -> tidemark.watermark.v1.ListWatermarksRequest
-	10, // 31: tidemark.watermark.v1.WatermarkService.AdvanceWatermark:input_type -> tidemark.watermark.v1.AdvanceWatermarkRequest
-	12, // 32: tidemark.watermark.v1.WatermarkService.BatchAdvanceWatermarks:input_type -> tidemark.watermark.v1.BatchAdvanceWatermarksRequest
-	16, // 33: tidemark.watermark.v1.WatermarkService.ReportChecks:input_type -> tidemark.watermark.v1.ReportChecksRequest
-	19, // 34: tidemark.watermark.v1.WatermarkService.GetCoverage:input_type -> tidemark.watermark.v1.GetCoverageRequest
-	22, // 35: tidemark.watermark.v1.WatermarkService.RewindWatermark:input_type -> tidemark.watermark.v1.RewindWatermarkRequest
-	4,  // 36: tidemark.watermark.v1.WatermarkService.GetWatermark:output_type -> tidemark.watermark.v1.GetWatermarkResponse
-	6,  // 37: tidemark.watermark.v1.WatermarkService.BatchGetWatermarks:output_type -> tidemark.watermark.v1.BatchGetWatermarksResponse
-	9,  // 38: tidemark.watermark.v1.WatermarkService.ListWatermarks:output_type -> tidemark.watermark.v1.ListWatermarksResponse
-	11, // 39: tidemark.watermark.v1.WatermarkService.AdvanceWatermark:output_type -> tidemark.watermark.v1.AdvanceWatermarkResponse
-	13, // 40: tidemark.watermark.v1.WatermarkService.BatchAdvanceWatermarks:output_type -> tidemark.watermark.v1.BatchAdvanceWatermarksResponse
-	17, // 41: tidemark.watermark.v1.WatermarkService.ReportChecks:output_type -> tidemark.watermark.v1.ReportChecksResponse
-	20, // 42: tidemark.watermark.v1.WatermarkService.GetCoverage:output_type -> tidemark.watermark.v1.GetCoverageResponse
-	23, // 43: tidemark.watermark.v1.WatermarkService.RewindWatermark:output_type -> tidemark.watermark.v1.RewindWatermarkResponse
-	36, // [36:44] is the sub-list for method output_type
-	28, // [28:36] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	25, // 8: tidemark.watermark.v1.Coverage.unavailable:type_name -> tidemark.type.v1.IdRange
+	0,  // 9: tidemark.watermark.v1.ListWatermarksRequest.state:type_name -> tidemark.watermark.v1.WatermarkState
+	24, // 10: tidemark.watermark.v1.ListWatermarksRequest.checked_before:type_name -> google.protobuf.Timestamp
+	2,  // 11: tidemark.watermark.v1.ListWatermarksResponse.watermarks:type_name -> tidemark.watermark.v1.Watermark
+	25, // 12: tidemark.watermark.v1.AdvanceWatermarkRequest.covered:type_name -> tidemark.type.v1.IdRange
+	24, // 13: tidemark.watermark.v1.AdvanceWatermarkRequest.head_at:type_name -> google.protobuf.Timestamp
+	25, // 14: tidemark.watermark.v1.AdvanceWatermarkRequest.unavailable:type_name -> tidemark.type.v1.IdRange
+	2,  // 15: tidemark.watermark.v1.AdvanceWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
+	10, // 16: tidemark.watermark.v1.BatchAdvanceWatermarksRequest.requests:type_name -> tidemark.watermark.v1.AdvanceWatermarkRequest
+	14, // 17: tidemark.watermark.v1.BatchAdvanceWatermarksResponse.results:type_name -> tidemark.watermark.v1.AdvanceResult
+	2,  // 18: tidemark.watermark.v1.AdvanceResult.watermark:type_name -> tidemark.watermark.v1.Watermark
+	15, // 19: tidemark.watermark.v1.AdvanceResult.error:type_name -> tidemark.watermark.v1.AdvanceError
+	18, // 20: tidemark.watermark.v1.ReportChecksRequest.checks:type_name -> tidemark.watermark.v1.Check
+	0,  // 21: tidemark.watermark.v1.Check.state:type_name -> tidemark.watermark.v1.WatermarkState
+	24, // 22: tidemark.watermark.v1.Check.checked_at:type_name -> google.protobuf.Timestamp
+	2,  // 23: tidemark.watermark.v1.GetCoverageResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
+	7,  // 24: tidemark.watermark.v1.GetCoverageResponse.coverage:type_name -> tidemark.watermark.v1.Coverage
+	21, // 25: tidemark.watermark.v1.GetCoverageResponse.holes:type_name -> tidemark.watermark.v1.Hole
+	25, // 26: tidemark.watermark.v1.Hole.range:type_name -> tidemark.type.v1.IdRange
+	1,  // 27: tidemark.watermark.v1.Hole.cause:type_name -> tidemark.watermark.v1.HoleCause
+	25, // 28: tidemark.watermark.v1.RewindWatermarkRequest.ranges:type_name -> tidemark.type.v1.IdRange
+	2,  // 29: tidemark.watermark.v1.RewindWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
+	3,  // 30: tidemark.watermark.v1.WatermarkService.GetWatermark:input_type -> tidemark.watermark.v1.GetWatermarkRequest
+	5,  // 31: tidemark.watermark.v1.WatermarkService.BatchGetWatermarks:input_type -> tidemark.watermark.v1.BatchGetWatermarksRequest
+	8,  // 32: tidemark.watermark.v1.WatermarkService.ListWatermarks:input_type -> tidemark.watermark.v1.ListWatermarksRequest
+	10, // 33: tidemark.watermark.v1.WatermarkService.AdvanceWatermark:input_type -> tidemark.watermark.v1.AdvanceWatermarkRequest
+	12, // 34: tidemark.watermark.v1.WatermarkService.BatchAdvanceWatermarks:input_type -> tidemark.watermark.v1.BatchAdvanceWatermarksRequest
+	16, // 35: tidemark.watermark.v1.WatermarkService.ReportChecks:input_type -> tidemark.watermark.v1.ReportChecksRequest
+	19, // 36: tidemark.watermark.v1.WatermarkService.GetCoverage:input_type -> tidemark.watermark.v1.GetCoverageRequest
+	22, // 37: tidemark.watermark.v1.WatermarkService.RewindWatermark:input_type -> tidemark.watermark.v1.RewindWatermarkRequest
+	4,  // 38: tidemark.watermark.v1.WatermarkService.GetWatermark:output_type -> tidemark.watermark.v1.GetWatermarkResponse
+	6,  // 39: tidemark.watermark.v1.WatermarkService.BatchGetWatermarks:output_type -> tidemark.watermark.v1.BatchGetWatermarksResponse
+	9,  // 40: tidemark.watermark.v1.WatermarkService.ListWatermarks:output_type -> tidemark.watermark.v1.ListWatermarksResponse
+	11, // 41: tidemark.watermark.v1.WatermarkService.AdvanceWatermark:output_type -> tidemark.watermark.v1.AdvanceWatermarkResponse
+	13, // 42: tidemark.watermark.v1.WatermarkService.BatchAdvanceWatermarks:output_type -> tidemark.watermark.v1.BatchAdvanceWatermarksResponse
+	17, // 43: tidemark.watermark.v1.WatermarkService.ReportChecks:output_type -> tidemark.watermark.v1.ReportChecksResponse
+	20, // 44: tidemark.watermark.v1.WatermarkService.GetCoverage:output_type -> tidemark.watermark.v1.GetCoverageResponse
+	23, // 45: tidemark.watermark.v1.WatermarkService.RewindWatermark:output_type -> tidemark.watermark.v1.RewindWatermarkResponse
+	38, // [38:46] is the sub-list for method output_type
+	30, // [30:38] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_tidemark_watermark_v1_watermark_proto_init() }
