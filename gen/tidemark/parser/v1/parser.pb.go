@@ -484,7 +484,10 @@ type ParseChannelRequest struct {
 	// Token of the run, growing from run to run per channel.
 	RunToken int64 `protobuf:"varint,5,opt,name=run_token,json=runToken,proto3" json:"run_token,omitempty"`
 	// HISTORICAL only: stop below the first page with a message older than this; absent reads down to id 1.
-	HorizonSince  *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=horizon_since,json=horizonSince,proto3" json:"horizon_since,omitempty"`
+	HorizonSince *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=horizon_since,json=horizonSince,proto3" json:"horizon_since,omitempty"`
+	// Highest id that the caller knows to have existed, 0 when it knows none. Ids are given out in ascending order, so what no answer shows up to
+	// here is gone for good; without it, a deleted newest message could not be told from one that is yet to come.
+	KnownTopId    int64 `protobuf:"varint,7,opt,name=known_top_id,json=knownTopId,proto3" json:"known_top_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -559,6 +562,13 @@ func (x *ParseChannelRequest) GetHorizonSince() *timestamppb.Timestamp {
 		return x.HorizonSince
 	}
 	return nil
+}
+
+func (x *ParseChannelRequest) GetKnownTopId() int64 {
+	if x != nil {
+		return x.KnownTopId
+	}
+	return 0
 }
 
 type ParseChannelResponse struct {
@@ -741,7 +751,7 @@ const file_tidemark_parser_v1_parser_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12:\n" +
 	"\vretry_after\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\"\x92\x02\n" +
+	"retryAfter\"\xb4\x02\n" +
 	"\x13ParseChannelRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12.\n" +
@@ -749,7 +759,9 @@ const file_tidemark_parser_v1_parser_proto_rawDesc = "" +
 	"\x06ranges\x18\x03 \x03(\v2\x19.tidemark.type.v1.IdRangeR\x06ranges\x12\x1b\n" +
 	"\tmax_pages\x18\x04 \x01(\x05R\bmaxPages\x12\x1b\n" +
 	"\trun_token\x18\x05 \x01(\x03R\brunToken\x12?\n" +
-	"\rhorizon_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fhorizonSince\"\xa0\x04\n" +
+	"\rhorizon_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fhorizonSince\x12 \n" +
+	"\fknown_top_id\x18\a \x01(\x03R\n" +
+	"knownTopId\"\xa0\x04\n" +
 	"\x14ParseChannelResponse\x123\n" +
 	"\acovered\x18\x01 \x03(\v2\x19.tidemark.type.v1.IdRangeR\acovered\x121\n" +
 	"\x04next\x18\x02 \x01(\x0e2\x1d.tidemark.parser.v1.ParseNextR\x04next\x12:\n" +
