@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -24,7 +25,8 @@ import (
 )
 
 type commands struct {
-	Serve serve `cmd:"" help:"Serve a simulated Telegram until told to stop."`
+	Serve  serve  `cmd:"" help:"Serve a simulated Telegram until told to stop."`
+	Health health `cmd:"" help:"Ask the one that serves here whether it does."`
 }
 
 func main() {
@@ -50,6 +52,7 @@ type serve struct {
 	More     []string      `arg:"" optional:"" help:"Files of channels' data to add."`
 	Channels int           `help:"Channels of a seeded world." default:"10"`
 	Messages int           `help:"Messages in each channel of a made-up world." default:"1000"`
+	Sizes    []int         `help:"Messages in the first channels of a made-up world, where they are not all alike." placeholder:"N,N,..."`
 	Private  int           `help:"How many of a seeded world's channels are private." default:"0"`
 	Stranger bool          `help:"The account is a member of no channel."`
 	Seed     uint64        `help:"What the world is made of: the same seed and end make the same world." default:"1"`
@@ -112,7 +115,7 @@ func web(ctx context.Context, l net.Listener, h http.Handler) error {
 }
 
 func (s *serve) world() (*tgsim.World, error) {
-	spec := tgsim.Spec{Seed: s.Seed, Channels: s.Channels, Messages: s.Messages, Private: s.Private, End: s.End.UTC(), Accounts: []tgsim.Account{s.account()}}
+	spec := tgsim.Spec{Seed: s.Seed, Channels: s.Channels, Messages: s.Messages, Sizes: s.Sizes, Private: s.Private, End: s.End.UTC(), Accounts: []tgsim.Account{s.account()}}
 	if s.Stranger {
 		spec.Joined = func(int) bool { return false }
 	}
@@ -153,3 +156,10 @@ func (s *serve) newKey() (*rsa.PrivateKey, error) {
 	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
 	return key, os.WriteFile(s.Key, pem.EncodeToMemory(block), 0o600)
 }
+
+type health struct {
+	Control string `help:"HOST:PORT of its control API." default:"127.0.0.1:9444"`
+}
+
+// Run asks.
+func (c *health) Run(ctx context.Context, w io.Writer) error { return run.Healthy(ctx, w, c.Control) }

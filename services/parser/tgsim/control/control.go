@@ -4,6 +4,7 @@
 //	GET  /health     {"status":"SERVING","addr":...}
 //	GET  /key        the public key, PEM
 //	GET  /truth      all channels in short; ?channel=NAME one in full
+//	GET  /posts      ?channel=NAME&first=1&last=100: ids of the posts that exist there
 //	GET  /requests   counts by method; ?last=N the latest ones too
 //	POST /requests/reset
 //	POST /fault      {"kind":"flood","method":"messages.getHistory","after":3,"for":"30s"}; DELETE /fault ends all trouble
@@ -20,6 +21,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -59,6 +61,7 @@ func Handler(s *tgsim.Server) http.Handler {
 	get("/health", func(*http.Request) (any, error) { return map[string]string{"status": "SERVING", "addr": s.Addr()}, nil })
 	mux.HandleFunc("GET /key", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(s.PublicKeyPEM()) })
 	get("/truth", func(r *http.Request) (any, error) { return truth(w, r.URL.Query().Get("channel")) })
+	get("/posts", func(r *http.Request) (any, error) { return posts(w, r.URL.Query()) })
 	get("/requests", func(r *http.Request) (any, error) { return requests(s, r.URL.Query().Get("last")) })
 	only("/requests/reset", func(order) error { s.ResetRequests(); return nil })
 	mux.HandleFunc("POST /fault", answer(func(r *http.Request) (any, error) { return struct{}{}, fail(s, r) }))
@@ -84,6 +87,14 @@ func truth(w *tgsim.World, channel string) (any, error) {
 		return map[string]any{"channels": w.Summaries()}, nil
 	}
 	return w.Truth(channel)
+}
+
+func posts(w *tgsim.World, q url.Values) (any, error) {
+	var first, last int
+	if _, err := fmt.Sscan(q.Get("first")+" "+q.Get("last"), &first, &last); err != nil {
+		return nil, fmt.Errorf("first and last must be ids: %w", err)
+	}
+	return w.PostIDs(q.Get("channel"), first, last)
 }
 
 func requests(s *tgsim.Server, last string) (any, error) {

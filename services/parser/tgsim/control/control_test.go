@@ -46,6 +46,8 @@ func TestControl(t *testing.T) {
 		{"GET", "/health", "", 200, srv.Addr()},
 		{"GET", "/key", "", 200, "BEGIN RSA PUBLIC KEY"},
 		{"GET", "/truth", "", 200, `"username":"channel_1"`},
+		{"GET", "/posts?channel=channel_1&first=1&last=1", "", 200, `[]`}, // a service message
+		{"GET", "/posts?channel=channel_1&first=1", "", 400, "must be ids"},
 		{"GET", "/truth?channel=nobody", "", 400, "no such channel"},
 		{"POST", "/post", `{"channel":"channel_1","text":"by control"}`, 200, `{"id":31}`},
 		{"POST", "/post", `{"channel":"channel_1"}`, 200, `{"id":32}`},

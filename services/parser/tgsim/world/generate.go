@@ -14,6 +14,7 @@ type Spec struct {
 	Seed     uint64
 	Channels int                    // 0 is 1
 	Messages int                    // the highest id in each channel; the messages that exist are some percent fewer
+	Sizes    []int                  // the highest ids in the first channels, where they are not all alike
 	End      time.Time              // the date of the newest messages; zero is Now's
 	Private  int                    // how many of the channels, the last ones, have no username
 	Accounts []Account              // none is DefaultAccount
@@ -34,10 +35,10 @@ func New(s Spec) (*World, error) {
 	for i := range max(s.Channels, 1, len(s.Names)) {
 		c := &channel{Channel: s.name(i), members: map[int64]bool{}}
 		c.make = newMaker(s.Seed, c.Channel)
-		if err := c.fill(c.make.history(s.Messages, int(s.End.Unix()))); err != nil {
+		if err := c.fill(c.make.history(s.size(i), int(s.End.Unix()))); err != nil {
 			return nil, err
 		}
-		c.top = max(c.top, s.Messages)
+		c.top = max(c.top, s.size(i))
 		if len(c.messages) > 0 {
 			c.Created = time.Unix(int64(c.messages[0].Date), 0).UTC()
 		}
@@ -49,6 +50,13 @@ func New(s Spec) (*World, error) {
 		}
 	}
 	return w, nil
+}
+
+func (s Spec) size(i int) int {
+	if i < len(s.Sizes) {
+		return s.Sizes[i]
+	}
+	return s.Messages
 }
 
 func (s Spec) name(i int) Channel {
