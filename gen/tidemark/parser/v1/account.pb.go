@@ -7,6 +7,7 @@
 package parserv1
 
 import (
+	_ "github.com/tidemark/tidemark/gen/tidemark/auth/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -915,7 +916,7 @@ var File_tidemark_parser_v1_account_proto protoreflect.FileDescriptor
 
 const file_tidemark_parser_v1_account_proto_rawDesc = "" +
 	"\n" +
-	" tidemark/parser/v1/account.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x02\n" +
+	" tidemark/parser/v1/account.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\"\xf9\x02\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1a\n" +
 	"\busername\x18\x02 \x01(\tR\busername\x12!\n" +
@@ -974,17 +975,17 @@ const file_tidemark_parser_v1_account_proto_rawDesc = "" +
 	"\x17LOGIN_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17LOGIN_STATE_CODE_NEEDED\x10\x01\x12\x1f\n" +
 	"\x1bLOGIN_STATE_PASSWORD_NEEDED\x10\x02\x12\x14\n" +
-	"\x10LOGIN_STATE_DONE\x10\x032\xd5\x04\n" +
-	"\x0eAccountService\x12]\n" +
+	"\x10LOGIN_STATE_DONE\x10\x032\xf3\x04\n" +
+	"\x0eAccountService\x12c\n" +
 	"\n" +
-	"StartLogin\x12%.tidemark.parser.v1.StartLoginRequest\x1a&.tidemark.parser.v1.StartLoginResponse0\x01\x12[\n" +
+	"StartLogin\x12%.tidemark.parser.v1.StartLoginRequest\x1a&.tidemark.parser.v1.StartLoginResponse\"\x04\x88\xe7\x18\x030\x01\x12a\n" +
 	"\n" +
-	"SubmitCode\x12%.tidemark.parser.v1.SubmitCodeRequest\x1a&.tidemark.parser.v1.SubmitCodeResponse\x12g\n" +
-	"\x0eSubmitPassword\x12).tidemark.parser.v1.SubmitPasswordRequest\x1a*.tidemark.parser.v1.SubmitPasswordResponse\x12f\n" +
-	"\fListAccounts\x12'.tidemark.parser.v1.ListAccountsRequest\x1a(.tidemark.parser.v1.ListAccountsResponse\"\x03\x90\x02\x01\x12`\n" +
+	"SubmitCode\x12%.tidemark.parser.v1.SubmitCodeRequest\x1a&.tidemark.parser.v1.SubmitCodeResponse\"\x04\x88\xe7\x18\x03\x12m\n" +
+	"\x0eSubmitPassword\x12).tidemark.parser.v1.SubmitPasswordRequest\x1a*.tidemark.parser.v1.SubmitPasswordResponse\"\x04\x88\xe7\x18\x03\x12j\n" +
+	"\fListAccounts\x12'.tidemark.parser.v1.ListAccountsRequest\x1a(.tidemark.parser.v1.ListAccountsResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12d\n" +
 	"\n" +
-	"GetAccount\x12%.tidemark.parser.v1.GetAccountRequest\x1a&.tidemark.parser.v1.GetAccountResponse\"\x03\x90\x02\x01\x12T\n" +
-	"\x06Logout\x12!.tidemark.parser.v1.LogoutRequest\x1a\".tidemark.parser.v1.LogoutResponse\"\x03\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
+	"GetAccount\x12%.tidemark.parser.v1.GetAccountRequest\x1a&.tidemark.parser.v1.GetAccountResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12X\n" +
+	"\x06Logout\x12!.tidemark.parser.v1.LogoutRequest\x1a\".tidemark.parser.v1.LogoutResponse\"\a\x88\xe7\x18\x03\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
 
 var (
 	file_tidemark_parser_v1_account_proto_rawDescOnce sync.Once

@@ -7,6 +7,7 @@
 package parserv1
 
 import (
+	_ "github.com/tidemark/tidemark/gen/tidemark/auth/v1"
 	v1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -728,7 +729,7 @@ var File_tidemark_parser_v1_parser_proto protoreflect.FileDescriptor
 
 const file_tidemark_parser_v1_parser_proto_rawDesc = "" +
 	"\n" +
-	"\x1ftidemark/parser/v1/parser.proto\x12\x12tidemark.parser.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etidemark/type/v1/channel.proto\x1a\x1ctidemark/type/v1/range.proto\x1a tidemark/type/v1/read_mode.proto\")\n" +
+	"\x1ftidemark/parser/v1/parser.proto\x12\x12tidemark.parser.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\x1a\x1etidemark/type/v1/channel.proto\x1a\x1ctidemark/type/v1/range.proto\x1a tidemark/type/v1/read_mode.proto\")\n" +
 	"\x15ResolveChannelRequest\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\"M\n" +
 	"\x16ResolveChannelResponse\x123\n" +
@@ -784,11 +785,11 @@ const file_tidemark_parser_v1_parser_proto_rawDesc = "" +
 	"\x16PARSE_NEXT_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fPARSE_NEXT_DONE\x10\x01\x12\x13\n" +
 	"\x0fPARSE_NEXT_MORE\x10\x02\x12\x13\n" +
-	"\x0fPARSE_NEXT_WAIT\x10\x032\xd0\x02\n" +
-	"\rParserService\x12l\n" +
-	"\x0eResolveChannel\x12).tidemark.parser.v1.ResolveChannelRequest\x1a*.tidemark.parser.v1.ResolveChannelResponse\"\x03\x90\x02\x02\x12i\n" +
-	"\rProbeChannels\x12(.tidemark.parser.v1.ProbeChannelsRequest\x1a).tidemark.parser.v1.ProbeChannelsResponse\"\x03\x90\x02\x01\x12f\n" +
-	"\fParseChannel\x12'.tidemark.parser.v1.ParseChannelRequest\x1a(.tidemark.parser.v1.ParseChannelResponse\"\x03\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
+	"\x0fPARSE_NEXT_WAIT\x10\x032\x83\x03\n" +
+	"\rParserService\x12}\n" +
+	"\x0eResolveChannel\x12).tidemark.parser.v1.ResolveChannelRequest\x1a*.tidemark.parser.v1.ResolveChannelResponse\"\x14\x88\xe7\x18\x02\x92\xe7\x18\tscheduler\x90\x02\x02\x12z\n" +
+	"\rProbeChannels\x12(.tidemark.parser.v1.ProbeChannelsRequest\x1a).tidemark.parser.v1.ProbeChannelsResponse\"\x14\x88\xe7\x18\x01\x92\xe7\x18\tscheduler\x90\x02\x01\x12w\n" +
+	"\fParseChannel\x12'.tidemark.parser.v1.ParseChannelRequest\x1a(.tidemark.parser.v1.ParseChannelResponse\"\x14\x88\xe7\x18\x02\x92\xe7\x18\tscheduler\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
 
 var (
 	file_tidemark_parser_v1_parser_proto_rawDescOnce sync.Once

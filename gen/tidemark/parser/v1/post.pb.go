@@ -7,6 +7,7 @@
 package parserv1
 
 import (
+	_ "github.com/tidemark/tidemark/gen/tidemark/auth/v1"
 	v1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -408,7 +409,7 @@ var File_tidemark_parser_v1_post_proto protoreflect.FileDescriptor
 
 const file_tidemark_parser_v1_post_proto_rawDesc = "" +
 	"\n" +
-	"\x1dtidemark/parser/v1/post.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btidemark/type/v1/post.proto\"i\n" +
+	"\x1dtidemark/parser/v1/post.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\x1a\x1btidemark/type/v1/post.proto\"i\n" +
 	"\x0eGetPostRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x1d\n" +
@@ -441,11 +442,11 @@ const file_tidemark_parser_v1_post_proto_rawDesc = "" +
 	"\fhide_deleted\x18\t \x01(\bR\vhideDeleted\"i\n" +
 	"\x11ListPostsResponse\x12,\n" +
 	"\x05posts\x18\x01 \x03(\v2\x16.tidemark.type.v1.PostR\x05posts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb0\x02\n" +
-	"\vPostService\x12W\n" +
-	"\aGetPost\x12\".tidemark.parser.v1.GetPostRequest\x1a#.tidemark.parser.v1.GetPostResponse\"\x03\x90\x02\x01\x12i\n" +
-	"\rBatchGetPosts\x12(.tidemark.parser.v1.BatchGetPostsRequest\x1a).tidemark.parser.v1.BatchGetPostsResponse\"\x03\x90\x02\x01\x12]\n" +
-	"\tListPosts\x12$.tidemark.parser.v1.ListPostsRequest\x1a%.tidemark.parser.v1.ListPostsResponse\"\x03\x90\x02\x01B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xbc\x02\n" +
+	"\vPostService\x12[\n" +
+	"\aGetPost\x12\".tidemark.parser.v1.GetPostRequest\x1a#.tidemark.parser.v1.GetPostResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12m\n" +
+	"\rBatchGetPosts\x12(.tidemark.parser.v1.BatchGetPostsRequest\x1a).tidemark.parser.v1.BatchGetPostsResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12a\n" +
+	"\tListPosts\x12$.tidemark.parser.v1.ListPostsRequest\x1a%.tidemark.parser.v1.ListPostsResponse\"\a\x88\xe7\x18\x01\x90\x02\x01B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
 
 var (
 	file_tidemark_parser_v1_post_proto_rawDescOnce sync.Once

@@ -7,6 +7,7 @@
 package parserv1
 
 import (
+	_ "github.com/tidemark/tidemark/gen/tidemark/auth/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -458,7 +459,7 @@ var File_tidemark_parser_v1_quarantine_proto protoreflect.FileDescriptor
 
 const file_tidemark_parser_v1_quarantine_proto_rawDesc = "" +
 	"\n" +
-	"#tidemark/parser/v1/quarantine.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x02\n" +
+	"#tidemark/parser/v1/quarantine.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\"\xa0\x02\n" +
 	"\x12QuarantinedMessage\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x1d\n" +
@@ -494,10 +495,10 @@ const file_tidemark_parser_v1_quarantine_proto_rawDesc = "" +
 	"\x19RETRY_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16RETRY_OUTCOME_RESTORED\x10\x01\x12\x16\n" +
 	"\x12RETRY_OUTCOME_GONE\x10\x02\x12\x18\n" +
-	"\x14RETRY_OUTCOME_FAILED\x10\x032\xf8\x01\n" +
-	"\x11QuarantineService\x12o\n" +
-	"\x0fListQuarantined\x12*.tidemark.parser.v1.ListQuarantinedRequest\x1a+.tidemark.parser.v1.ListQuarantinedResponse\"\x03\x90\x02\x01\x12r\n" +
-	"\x10RetryQuarantined\x12+.tidemark.parser.v1.RetryQuarantinedRequest\x1a,.tidemark.parser.v1.RetryQuarantinedResponse\"\x03\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
+	"\x14RETRY_OUTCOME_FAILED\x10\x032\x80\x02\n" +
+	"\x11QuarantineService\x12s\n" +
+	"\x0fListQuarantined\x12*.tidemark.parser.v1.ListQuarantinedRequest\x1a+.tidemark.parser.v1.ListQuarantinedResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12v\n" +
+	"\x10RetryQuarantined\x12+.tidemark.parser.v1.RetryQuarantinedRequest\x1a,.tidemark.parser.v1.RetryQuarantinedResponse\"\a\x88\xe7\x18\x02\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
 
 var (
 	file_tidemark_parser_v1_quarantine_proto_rawDescOnce sync.Once

@@ -7,6 +7,7 @@
 package schedulerv1
 
 import (
+	_ "github.com/tidemark/tidemark/gen/tidemark/auth/v1"
 	v1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -1012,7 +1013,7 @@ var File_tidemark_scheduler_v1_channel_proto protoreflect.FileDescriptor
 
 const file_tidemark_scheduler_v1_channel_proto_rawDesc = "" +
 	"\n" +
-	"#tidemark/scheduler/v1/channel.proto\x12\x15tidemark.scheduler.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etidemark/type/v1/channel.proto\"\xc3\x04\n" +
+	"#tidemark/scheduler/v1/channel.proto\x12\x15tidemark.scheduler.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\x1a\x1etidemark/type/v1/channel.proto\"\xc3\x04\n" +
 	"\x0fFollowedChannel\x123\n" +
 	"\achannel\x18\x01 \x01(\v2\x19.tidemark.type.v1.ChannelR\achannel\x129\n" +
 	"\x05state\x18\x02 \x01(\x0e2#.tidemark.scheduler.v1.ChannelStateR\x05state\x12%\n" +
@@ -1084,17 +1085,17 @@ const file_tidemark_scheduler_v1_channel_proto_rawDesc = "" +
 	"\x14CHANNEL_STATE_ACTIVE\x10\x02\x12\x16\n" +
 	"\x12CHANNEL_STATE_IDLE\x10\x03\x12\x19\n" +
 	"\x15CHANNEL_STATE_BLOCKED\x10\x04\x12\x18\n" +
-	"\x14CHANNEL_STATE_PAUSED\x10\x052\x8f\x06\n" +
-	"\x0eChannelService\x12f\n" +
+	"\x14CHANNEL_STATE_PAUSED\x10\x052\xab\x06\n" +
+	"\x0eChannelService\x12j\n" +
 	"\n" +
-	"AddChannel\x12(.tidemark.scheduler.v1.AddChannelRequest\x1a).tidemark.scheduler.v1.AddChannelResponse\"\x03\x90\x02\x02\x12f\n" +
+	"AddChannel\x12(.tidemark.scheduler.v1.AddChannelRequest\x1a).tidemark.scheduler.v1.AddChannelResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12j\n" +
 	"\n" +
-	"GetChannel\x12(.tidemark.scheduler.v1.GetChannelRequest\x1a).tidemark.scheduler.v1.GetChannelResponse\"\x03\x90\x02\x01\x12l\n" +
-	"\fListChannels\x12*.tidemark.scheduler.v1.ListChannelsRequest\x1a+.tidemark.scheduler.v1.ListChannelsResponse\"\x03\x90\x02\x01\x12o\n" +
-	"\rUpdateChannel\x12+.tidemark.scheduler.v1.UpdateChannelRequest\x1a,.tidemark.scheduler.v1.UpdateChannelResponse\"\x03\x90\x02\x02\x12l\n" +
-	"\fPauseChannel\x12*.tidemark.scheduler.v1.PauseChannelRequest\x1a+.tidemark.scheduler.v1.PauseChannelResponse\"\x03\x90\x02\x02\x12o\n" +
-	"\rResumeChannel\x12+.tidemark.scheduler.v1.ResumeChannelRequest\x1a,.tidemark.scheduler.v1.ResumeChannelResponse\"\x03\x90\x02\x02\x12o\n" +
-	"\rRemoveChannel\x12+.tidemark.scheduler.v1.RemoveChannelRequest\x1a,.tidemark.scheduler.v1.RemoveChannelResponse\"\x03\x90\x02\x02BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
+	"GetChannel\x12(.tidemark.scheduler.v1.GetChannelRequest\x1a).tidemark.scheduler.v1.GetChannelResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12p\n" +
+	"\fListChannels\x12*.tidemark.scheduler.v1.ListChannelsRequest\x1a+.tidemark.scheduler.v1.ListChannelsResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12s\n" +
+	"\rUpdateChannel\x12+.tidemark.scheduler.v1.UpdateChannelRequest\x1a,.tidemark.scheduler.v1.UpdateChannelResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12p\n" +
+	"\fPauseChannel\x12*.tidemark.scheduler.v1.PauseChannelRequest\x1a+.tidemark.scheduler.v1.PauseChannelResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12s\n" +
+	"\rResumeChannel\x12+.tidemark.scheduler.v1.ResumeChannelRequest\x1a,.tidemark.scheduler.v1.ResumeChannelResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12s\n" +
+	"\rRemoveChannel\x12+.tidemark.scheduler.v1.RemoveChannelRequest\x1a,.tidemark.scheduler.v1.RemoveChannelResponse\"\a\x88\xe7\x18\x02\x90\x02\x02BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
 
 var (
 	file_tidemark_scheduler_v1_channel_proto_rawDescOnce sync.Once

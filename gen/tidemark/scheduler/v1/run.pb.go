@@ -7,6 +7,7 @@
 package schedulerv1
 
 import (
+	_ "github.com/tidemark/tidemark/gen/tidemark/auth/v1"
 	v1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -773,7 +774,7 @@ var File_tidemark_scheduler_v1_run_proto protoreflect.FileDescriptor
 
 const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"\n" +
-	"\x1ftidemark/scheduler/v1/run.proto\x12\x15tidemark.scheduler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/type/v1/range.proto\x1a tidemark/type/v1/read_mode.proto\"\xe2\x04\n" +
+	"\x1ftidemark/scheduler/v1/run.proto\x12\x15tidemark.scheduler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\x1a\x1ctidemark/type/v1/range.proto\x1a tidemark/type/v1/read_mode.proto\"\xe2\x04\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1d\n" +
 	"\n" +
@@ -837,15 +838,15 @@ const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"\x13RUN_OUTCOME_WAITING\x10\x03\x12\x17\n" +
 	"\x13RUN_OUTCOME_BLOCKED\x10\x04\x12\x16\n" +
 	"\x12RUN_OUTCOME_FAILED\x10\x05\x12\x14\n" +
-	"\x10RUN_OUTCOME_LOST\x10\x062\xf6\x03\n" +
+	"\x10RUN_OUTCOME_LOST\x10\x062\x8c\x04\n" +
 	"\n" +
-	"RunService\x12f\n" +
+	"RunService\x12j\n" +
 	"\n" +
-	"TriggerRun\x12(.tidemark.scheduler.v1.TriggerRunRequest\x1a).tidemark.scheduler.v1.TriggerRunResponse\"\x03\x90\x02\x02\x12`\n" +
-	"\bBackfill\x12&.tidemark.scheduler.v1.BackfillRequest\x1a'.tidemark.scheduler.v1.BackfillResponse\"\x03\x90\x02\x02\x12Z\n" +
-	"\x06GetRun\x12$.tidemark.scheduler.v1.GetRunRequest\x1a%.tidemark.scheduler.v1.GetRunResponse\"\x03\x90\x02\x01\x12`\n" +
-	"\bListRuns\x12&.tidemark.scheduler.v1.ListRunsRequest\x1a'.tidemark.scheduler.v1.ListRunsResponse\"\x03\x90\x02\x01\x12`\n" +
-	"\tWatchRuns\x12'.tidemark.scheduler.v1.WatchRunsRequest\x1a(.tidemark.scheduler.v1.WatchRunsResponse0\x01BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
+	"TriggerRun\x12(.tidemark.scheduler.v1.TriggerRunRequest\x1a).tidemark.scheduler.v1.TriggerRunResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12d\n" +
+	"\bBackfill\x12&.tidemark.scheduler.v1.BackfillRequest\x1a'.tidemark.scheduler.v1.BackfillResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12^\n" +
+	"\x06GetRun\x12$.tidemark.scheduler.v1.GetRunRequest\x1a%.tidemark.scheduler.v1.GetRunResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12d\n" +
+	"\bListRuns\x12&.tidemark.scheduler.v1.ListRunsRequest\x1a'.tidemark.scheduler.v1.ListRunsResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12f\n" +
+	"\tWatchRuns\x12'.tidemark.scheduler.v1.WatchRunsRequest\x1a(.tidemark.scheduler.v1.WatchRunsResponse\"\x04\x88\xe7\x18\x010\x01BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
 
 var (
 	file_tidemark_scheduler_v1_run_proto_rawDescOnce sync.Once

@@ -7,6 +7,7 @@
 package schedulerv1
 
 import (
+	_ "github.com/tidemark/tidemark/gen/tidemark/auth/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -224,7 +225,7 @@ var File_tidemark_scheduler_v1_scheduler_proto protoreflect.FileDescriptor
 
 const file_tidemark_scheduler_v1_scheduler_proto_rawDesc = "" +
 	"\n" +
-	"%tidemark/scheduler/v1/scheduler.proto\x12\x15tidemark.scheduler.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#tidemark/scheduler/v1/channel.proto\"\x12\n" +
+	"%tidemark/scheduler/v1/scheduler.proto\x12\x15tidemark.scheduler.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\x1a#tidemark/scheduler/v1/channel.proto\"\x12\n" +
 	"\x10GetStatusRequest\"\x9d\x03\n" +
 	"\x11GetStatusResponse\x12<\n" +
 	"\flast_tick_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -239,9 +240,9 @@ const file_tidemark_scheduler_v1_scheduler_proto_rawDesc = "" +
 	"\n" +
 	"StateCount\x129\n" +
 	"\x05state\x18\x01 \x01(\x0e2#.tidemark.scheduler.v1.ChannelStateR\x05state\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x05R\x05count2w\n" +
-	"\x10SchedulerService\x12c\n" +
-	"\tGetStatus\x12'.tidemark.scheduler.v1.GetStatusRequest\x1a(.tidemark.scheduler.v1.GetStatusResponse\"\x03\x90\x02\x01BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
+	"\x05count\x18\x02 \x01(\x05R\x05count2{\n" +
+	"\x10SchedulerService\x12g\n" +
+	"\tGetStatus\x12'.tidemark.scheduler.v1.GetStatusRequest\x1a(.tidemark.scheduler.v1.GetStatusResponse\"\a\x88\xe7\x18\x01\x90\x02\x01BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
 
 var (
 	file_tidemark_scheduler_v1_scheduler_proto_rawDescOnce sync.Once

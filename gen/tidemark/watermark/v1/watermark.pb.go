@@ -7,6 +7,7 @@
 package watermarkv1
 
 import (
+	_ "github.com/tidemark/tidemark/gen/tidemark/auth/v1"
 	v1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -1601,7 +1602,7 @@ var File_tidemark_watermark_v1_watermark_proto protoreflect.FileDescriptor
 
 const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\n" +
-	"%tidemark/watermark/v1/watermark.proto\x12\x15tidemark.watermark.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/type/v1/range.proto\"\xb7\x04\n" +
+	"%tidemark/watermark/v1/watermark.proto\x12\x15tidemark.watermark.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\x1a\x1ctidemark/type/v1/range.proto\"\xb7\x04\n" +
 	"\tWatermark\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x14\n" +
@@ -1727,16 +1728,16 @@ const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\x16HOLE_CAUSE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12HOLE_CAUSE_PENDING\x10\x01\x12\x16\n" +
 	"\x12HOLE_CAUSE_BLOCKED\x10\x02\x12\x1a\n" +
-	"\x16HOLE_CAUSE_UNAVAILABLE\x10\x032\xc6\a\n" +
-	"\x10WatermarkService\x12l\n" +
-	"\fGetWatermark\x12*.tidemark.watermark.v1.GetWatermarkRequest\x1a+.tidemark.watermark.v1.GetWatermarkResponse\"\x03\x90\x02\x01\x12~\n" +
-	"\x12BatchGetWatermarks\x120.tidemark.watermark.v1.BatchGetWatermarksRequest\x1a1.tidemark.watermark.v1.BatchGetWatermarksResponse\"\x03\x90\x02\x01\x12r\n" +
-	"\x0eListWatermarks\x12,.tidemark.watermark.v1.ListWatermarksRequest\x1a-.tidemark.watermark.v1.ListWatermarksResponse\"\x03\x90\x02\x01\x12x\n" +
-	"\x10AdvanceWatermark\x12..tidemark.watermark.v1.AdvanceWatermarkRequest\x1a/.tidemark.watermark.v1.AdvanceWatermarkResponse\"\x03\x90\x02\x02\x12\x8a\x01\n" +
-	"\x16BatchAdvanceWatermarks\x124.tidemark.watermark.v1.BatchAdvanceWatermarksRequest\x1a5.tidemark.watermark.v1.BatchAdvanceWatermarksResponse\"\x03\x90\x02\x02\x12l\n" +
-	"\fReportChecks\x12*.tidemark.watermark.v1.ReportChecksRequest\x1a+.tidemark.watermark.v1.ReportChecksResponse\"\x03\x90\x02\x02\x12i\n" +
-	"\vGetCoverage\x12).tidemark.watermark.v1.GetCoverageRequest\x1a*.tidemark.watermark.v1.GetCoverageResponse\"\x03\x90\x02\x01\x12p\n" +
-	"\x0fRewindWatermark\x12-.tidemark.watermark.v1.RewindWatermarkRequest\x1a..tidemark.watermark.v1.RewindWatermarkResponseBDZBgithub.com/tidemark/tidemark/gen/tidemark/watermark/v1;watermarkv1b\x06proto3"
+	"\x16HOLE_CAUSE_UNAVAILABLE\x10\x032\x9f\b\n" +
+	"\x10WatermarkService\x12p\n" +
+	"\fGetWatermark\x12*.tidemark.watermark.v1.GetWatermarkRequest\x1a+.tidemark.watermark.v1.GetWatermarkResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12\x8f\x01\n" +
+	"\x12BatchGetWatermarks\x120.tidemark.watermark.v1.BatchGetWatermarksRequest\x1a1.tidemark.watermark.v1.BatchGetWatermarksResponse\"\x14\x88\xe7\x18\x01\x92\xe7\x18\tscheduler\x90\x02\x01\x12v\n" +
+	"\x0eListWatermarks\x12,.tidemark.watermark.v1.ListWatermarksRequest\x1a-.tidemark.watermark.v1.ListWatermarksResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12\x89\x01\n" +
+	"\x10AdvanceWatermark\x12..tidemark.watermark.v1.AdvanceWatermarkRequest\x1a/.tidemark.watermark.v1.AdvanceWatermarkResponse\"\x14\x88\xe7\x18\x02\x92\xe7\x18\tscheduler\x90\x02\x02\x12\x8e\x01\n" +
+	"\x16BatchAdvanceWatermarks\x124.tidemark.watermark.v1.BatchAdvanceWatermarksRequest\x1a5.tidemark.watermark.v1.BatchAdvanceWatermarksResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12}\n" +
+	"\fReportChecks\x12*.tidemark.watermark.v1.ReportChecksRequest\x1a+.tidemark.watermark.v1.ReportChecksResponse\"\x14\x88\xe7\x18\x02\x92\xe7\x18\tscheduler\x90\x02\x02\x12m\n" +
+	"\vGetCoverage\x12).tidemark.watermark.v1.GetCoverageRequest\x1a*.tidemark.watermark.v1.GetCoverageResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12\x83\x01\n" +
+	"\x0fRewindWatermark\x12-.tidemark.watermark.v1.RewindWatermarkRequest\x1a..tidemark.watermark.v1.RewindWatermarkResponse\"\x11\x88\xe7\x18\x03\x92\xe7\x18\tschedulerBDZBgithub.com/tidemark/tidemark/gen/tidemark/watermark/v1;watermarkv1b\x06proto3"
 
 var (
 	file_tidemark_watermark_v1_watermark_proto_rawDescOnce sync.Once
