@@ -22,8 +22,14 @@ func (p Process) Telemetry() (*slog.Logger, *prometheus.Registry, error) {
 	return log, telemetry.Registry(Version()), err
 }
 
-// Version is this build's, as the Go toolchain stamped it.
+// version is set by the linker where there is no repository to stamp a build from: -X github.com/tidemark/tidemark/kit/run.version=v1.2.3
+var version string
+
+// Version is this build's: as the linker was told, else as the Go toolchain stamped it.
 func Version() string {
+	if version != "" {
+		return version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -15,6 +15,7 @@ func main() {
 		Serve   serve   `cmd:"" help:"Serve gRPC, health and metrics."`
 		Migrate migrate `cmd:"" help:"Bring the database schema up to this program, then end."`
 		Config  config  `cmd:"" help:"Print the effective configuration, secrets hidden."`
+		Health  health  `cmd:"" help:"Ask the process that serves here whether it is healthy: for images without a shell."`
 	}{})
 }
 
@@ -50,3 +51,10 @@ func (c *config) Run(w io.Writer) error {
 	run.PrintConfig(w, c.Config)
 	return nil
 }
+
+type health struct {
+	HTTPAddr string `name:"http-addr" help:"Where it serves /health." default:"127.0.0.1:8031"`
+}
+
+// Run asks.
+func (c *health) Run(ctx context.Context, w io.Writer) error { return run.Healthy(ctx, w, c.HTTPAddr) }
