@@ -72,3 +72,9 @@ verify: contract fresh lint ## all that CI checks
 .PHONY: readme
 readme: ## run the commands that the README promises
 	@scripts/readme.sh
+
+.PHONY: chaos
+SEED ?= 1
+chaos: setup ## break everything on a seeded schedule, compare with the truth (SEED=7, ARGS=--short, ARGS='--seeds 1-20')
+	@go build -o bin/ ./suite/cmd/tidemark ./services/watermark/cmd/watermark ./services/parser/cmd/parser ./services/scheduler/cmd/scheduler ./services/parser/cmd/tgsim
+	@go run ./suite/chaos --seed $(SEED) $(ARGS)

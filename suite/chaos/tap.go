@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// postgresTap reads the client's half of Postgres's protocol: statements by their text, also prepared ones.
+type postgresTap struct {
+	started  bool
+	kind     byte
+	need     int    // bytes of the message that are still to come; 0 between messages
+	buf      []byte // the head, or a message worth reading
+	reading  bool   // buf is worth keeping
+	prepared map[string]string
+}
+
+func newPostgresTap() tap { return &postgresTap{prepared: map[string]string{}} }
+
+// sent implements tap.
+func (t *postgresTap) sent(chunk []byte) (found []statement) {
+	for len(chunk) > 0 {
+		if t.need == 0 {
+			chunk = t.head(chunk)
+			continue
+		}
+		n := min(t.need, len(chunk))
+		if t.reading {
+			t.buf = append(t.buf, chunk[:n]...)
+		}
+		if t.need -= n; t.need == 0 {
+			if s, ok := t.message(); ok {
+				found = append(found, s)
+			}
+			t.buf = t.buf[:0]
+		}
+		chunk = chunk[n:]
+	}
+	return found
+}
+
+// head takes the bytes of a message's head, and answers the rest.
+func (t *postgresTap) head(chunk []byte) []byte {
+	size := 5
+	if !t.started { // the first message has no kind
+		size = 4
+	}
+	n := min(size-len(t.buf), len(chunk))
+	t.buf = append(t.buf, chunk[:n]...)
+	if len(t.buf) == size {
+		t.kind = t.buf[0]
+		if !t.started {
+			t.kind = 0
+		}
+		t.need = int(binary.BigEndian.Uint32(t.buf[size-4:])) - 4
+		t.started, t.buf, t.reading = true, t.buf[:0], t.kind == 'P' || t.kind == 'B' || t.kind == 'Q'
+	}
+	return chunk[n:]
+}
+
+func (t *postgresTap) message() (statement, bool) {
+	first, rest, _ := bytes.Cut(t.buf, []byte{0})
+	switch t.kind {
+	case 'Q':
+		return statement{text: string(first)}, true
+	case 'P':
+		text, _, _ := bytes.Cut(rest, []byte{0})
+		t.prepared[string(first)] = string(text)
+	case 'B':
+		name, args, _ := bytes.Cut(rest, []byte{0})
+		return statement{text: t.prepared[string(name)], args: bytes.Clone(args)}, true
+	}
+	return statement{}, false
+}
+
+// redisTap knows the one command that matters.
+type redisTap struct{}
+
+func newRedisTap() tap { return redisTap{} }
+
+// sent implements tap.
+func (redisTap) sent(chunk []byte) []statement {
+	if bytes.Contains(bytes.ToUpper(chunk[:min(len(chunk), 64)]), []byte("XADD")) {
+		return []statement{{text: "XADD"}}
+	}
+	return nil
+}
