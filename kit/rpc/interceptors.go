@@ -89,3 +89,6 @@ func public(ctx context.Context, err error) error {
 	s, _ := statusOf(Error(codes.Internal, "INTERNAL", "internal error; see the service's log for request "+RequestID(ctx), WithMeta("request_id", RequestID(ctx))))
 	return s.Err()
 }
+
+// Code is the code with which err will cross the wire.
+func Code(ctx context.Context, err error) codes.Code { return status.Code(public(ctx, err)) }

@@ -5,6 +5,7 @@
 package rpc
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -22,6 +25,10 @@ const MaxMessage = 4 << 20
 type ServerOptions struct {
 	Log      *slog.Logger          // nil: logs nothing
 	Registry prometheus.Registerer // nil: counts nothing
+
+	Credentials credentials.TransportCredentials // nil: in the clear
+	Unary       grpc.UnaryServerInterceptor      // guards calls, before anything of theirs is looked at; nil: nobody does
+	Stream      grpc.StreamServerInterceptor     // the same for streams
 }
 
 // NewServer makes a gRPC server with our interceptors; it serves nothing yet.
@@ -33,14 +40,34 @@ func NewServer(o ServerOptions) *grpc.Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o = o.open()
 	b, checked := boundary{o.Log}, &instants{}
 	return grpc.NewServer(
 		grpc.StatsHandler(otelgrpc.NewServerHandler()),
-		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), b.unary, deadline, checked.unary),
-		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), b.stream, checked.stream),
+		grpc.Creds(o.Credentials),
+		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), b.unary, o.Unary, deadline, checked.unary),
+		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), b.stream, o.Stream, checked.stream),
 		grpc.MaxRecvMsgSize(MaxMessage),
 		grpc.MaxConcurrentStreams(1000),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 	)
+}
+
+// open is o with no door locked that nobody locked.
+func (o ServerOptions) open() ServerOptions {
+	if o.Credentials == nil {
+		o.Credentials = insecure.NewCredentials()
+	}
+	if o.Unary == nil {
+		o.Unary = func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+			return handler(ctx, req)
+		}
+	}
+	if o.Stream == nil {
+		o.Stream = func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+			return handler(srv, stream)
+		}
+	}
+	return o
 }

@@ -46,6 +46,7 @@ type Options struct {
 	Version   string                        // shown in /health
 	OnListen  func(grpcAddr, http net.Addr) // called once, when both ports are bound; nil for one that is not served
 	Mount     map[string]http.Handler       // more for the HTTP port, by pattern
+	Doors     Doors                         // who may come in by the gRPC port
 }
 
 func (o Options) filled() Options {
@@ -65,12 +66,12 @@ func (o Options) filled() Options {
 // end the background loops, close in reverse. One death stops the house. It returns within Drain + Grace + 6 s whatever hangs.
 func Serve(ctx context.Context, o Options, services ...Service) error {
 	o = o.filled()
-	listeners, err := bind(ctx, o)
+	locks, listeners, err := o.doors(ctx)
 	if err != nil {
 		closeAll(services)
 		return err
 	}
-	server := rpc.NewServer(rpc.ServerOptions{Log: o.Log, Registry: o.Registry})
+	server := rpc.NewServer(locks)
 	h := newHealth(o, services)
 	for _, s := range services {
 		s.Register(h.registrar(server, s))
@@ -82,6 +83,19 @@ func Serve(ctx context.Context, o Options, services ...Service) error {
 	}
 	l := &life{Options: o, services: services, server: server, health: h, admin: &http.Server{Handler: h.mux(), ReadHeaderTimeout: 5 * time.Second}}
 	return l.live(ctx, listeners)
+}
+
+// doors are bound only when they can be locked as was asked.
+func (o Options) doors(ctx context.Context) (locks rpc.ServerOptions, b bound, err error) {
+	if err := o.Doors.check(o.GRPCAddr); err != nil {
+		return locks, b, err
+	}
+	if locks, err = o.Doors.locks(o.Log); err != nil {
+		return locks, b, err
+	}
+	locks.Log, locks.Registry = o.Log, o.Registry
+	b, err = bind(ctx, o)
+	return locks, b, err
 }
 
 // life is one run of a process, from its first call to its last.

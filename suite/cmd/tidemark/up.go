@@ -15,6 +15,7 @@ type upCmd struct {
 	suite.StoresConfig
 	parser.Telegram
 	run.Process
+	run.Doors
 	Tick     time.Duration `help:"How often each channel is looked at, unless it says otherwise." default:"5m"`
 	Workers  int           `help:"Channels read at the same time." default:"8"`
 	GRPCAddr string        `name:"grpc-addr" help:"Serve gRPC here." default:"127.0.0.1:8010"`
@@ -35,7 +36,7 @@ func (c *upCmd) Run(ctx context.Context) (err error) {
 	config := suite.DefaultConfig(stores, c.StoresConfig, c.Telegram)
 	config.Scheduler.Tick, config.Scheduler.Workers = c.Tick, c.Workers
 	return suite.Serve(ctx, config, run.Options{
-		GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(),
+		GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(), Doors: c.Doors,
 		OnListen: func(grpc, http net.Addr) { log.Info("serving", "grpc", grpc.String(), "http", http.String()) },
 	})
 }

@@ -22,6 +22,7 @@ func main() {
 type serve struct {
 	parser.Config
 	run.Process
+	run.Doors
 	GRPCAddr string `name:"grpc-addr" help:"Serve gRPC here." default:"127.0.0.1:8020"`
 	HTTPAddr string `name:"http-addr" help:"Serve /health, /livez and /metrics here." default:"127.0.0.1:8021"`
 }
@@ -36,7 +37,7 @@ func (c *serve) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version()}, s)
+	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(), Doors: c.Doors}, s)
 }
 
 type migrate struct{ parser.Config }

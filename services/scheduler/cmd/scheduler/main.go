@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/tidemark/tidemark/kit/rpc"
 	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/services/scheduler"
 )
@@ -23,6 +22,7 @@ func main() {
 type serve struct {
 	scheduler.Config
 	run.Process
+	run.Doors
 	ParserAddr    string `help:"gRPC address of the parser." default:"127.0.0.1:8020"`
 	WatermarkAddr string `help:"gRPC address of the watermark." default:"127.0.0.1:8030"`
 	GRPCAddr      string `name:"grpc-addr" help:"Serve gRPC here." default:"127.0.0.1:8010"`
@@ -35,12 +35,12 @@ func (c *serve) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	parser, err := rpc.Dial(c.ParserAddr)
+	parser, err := c.Dial(c.ParserAddr, "--parser-addr", log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = parser.Close() }()
-	watermark, err := rpc.Dial(c.WatermarkAddr)
+	watermark, err := c.Dial(c.WatermarkAddr, "--watermark-addr", log)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *serve) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version()}, s)
+	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(), Doors: c.Doors}, s)
 }
 
 type migrate struct{ scheduler.Config }
