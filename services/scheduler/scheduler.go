@@ -36,7 +36,7 @@ const (
 	// turn is how long a worker stays with one channel before it lets another have its place.
 	turn = 20 * time.Second
 	// claimTTL is after how much silence a worker has lost its channel.
-	claimTTL = 10 * time.Second
+	claimTTL = 6 * time.Second
 )
 
 // Deps are what the process hands in: among them the ways to the two services that this one calls.
@@ -84,7 +84,7 @@ func (s *Service) build() (err error) {
 	marks, metrics := peers.NewMarks(s.deps.Watermark), jobs.NewMetrics(s.deps.Registry)
 	runner := plan.Runner{
 		Store: s.store, Parser: s.parser, Marks: marks, Owner: rand.Text(), Now: s.deps.Now, Ended: metrics.Ended,
-		Policy: plan.Policy{SlicePages: s.config.SlicePages, RunTimeout: s.config.RunTimeout, Turn: turn, ClaimTTL: claimTTL},
+		Policy: plan.Policy{SlicePages: s.config.SlicePages, RunTimeout: s.config.RunTimeout, Turn: turn, ClaimTTL: claimTTL, Lookback: s.config.Lookback},
 	}
 	planner := plan.Planner{Store: s.store, Parser: s.parser, Marks: marks}
 	tick := func(ctx context.Context, now time.Time) (plan.Ticked, error) {
@@ -132,7 +132,7 @@ func (s *Service) Name() string { return "scheduler" }
 // Register adds the handlers.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	schedulerv1.RegisterChannelServiceServer(r, &rpc.Channels{Store: s.store, Parser: s.parser, Interval: s.config.Tick, Now: s.deps.Now, Wake: s.ticker.Wake})
-	schedulerv1.RegisterRunServiceServer(r, &rpc.Runs{Store: s.store, Now: s.deps.Now, Wake: s.ticker.Wake})
+	schedulerv1.RegisterRunServiceServer(r, &rpc.Runs{Store: s.store, Marks: peers.NewMarks(s.deps.Watermark), Now: s.deps.Now, Wake: s.ticker.Wake})
 	schedulerv1.RegisterSchedulerServiceServer(r, &rpc.Status{Overview: s.overview})
 }
 

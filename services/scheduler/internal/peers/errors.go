@@ -13,7 +13,9 @@ import (
 var kinds = map[string]plan.Kind{
 	"CHANNEL_PRIVATE": plan.Barred, "NOT_A_MEMBER": plan.Barred, "USERNAME_NOT_OCCUPIED": plan.Barred, "CHANNEL_NOT_FOUND": plan.Barred,
 	"NO_ACCOUNT": plan.NoReader, "SESSION_GONE": plan.NoReader, "ACCOUNT_FROZEN": plan.NoReader,
-	"FLOOD_WAIT":      plan.Flooded,
+	"FLOOD_WAIT":        plan.Flooded,
+	"SCOPE_TOO_SMALL":   plan.Failed, // our certificate is not the one that the peer lets in: nothing about the channel
+	"HISTORY_RESTARTED": plan.Restarted, "NOTHING_PROVED": plan.Unproved,
 	"STALE_RUN_TOKEN": plan.Stale, "STALE_GENERATION": plan.Stale,
 }
 

@@ -54,7 +54,7 @@ func (p Parser) Probe(ctx context.Context, channels []plan.ChannelID) ([]plan.Pr
 	}
 	probes := make([]plan.Probe, len(channels))
 	for i, one := range resp.GetProbes() {
-		probes[i].Top = one.GetAnswer().GetTopId()
+		probes[i].Top, probes[i].Pts = one.GetAnswer().GetTopId(), int64(one.GetAnswer().GetPts())
 		if one.GetAnswer() == nil {
 			f := one.GetFailure()
 			// A BLOCKED without a reason would be refused, and every other channel's heartbeat with it.
@@ -66,18 +66,20 @@ func (p Parser) Probe(ctx context.Context, channels []plan.ChannelID) ([]plan.Pr
 
 var modes = map[plan.Mode]typev1.ReadMode{
 	plan.Historical: typev1.ReadMode_READ_MODE_HISTORICAL, plan.Incremental: typev1.ReadMode_READ_MODE_INCREMENTAL, plan.CatchUp: typev1.ReadMode_READ_MODE_CATCH_UP,
+	plan.Refresh: typev1.ReadMode_READ_MODE_REFRESH,
 }
 
 // Parse is plan.Parser's.
 func (p Parser) Parse(ctx context.Context, s plan.Slice) (plan.Read, error) {
 	resp, err := p.client.ParseChannel(ctx, &parserv1.ParseChannelRequest{
 		ChannelId: int64(s.Channel), Mode: modes[s.Mode], Ranges: fromRanges(s.Ranges), MaxPages: int32(s.MaxPages), RunToken: int64(s.Run), HorizonSince: rpc.Stamp(s.HorizonSince),
+		KnownTopId: s.KnownTop,
 	})
 	if err != nil {
 		return plan.Read{}, problem("parser", err)
 	}
 	read := plan.Read{
-		Covered: toRanges(resp.GetCovered()), New: int(resp.GetPostsNew()), Changed: int(resp.GetPostsChanged()), Messages: int(resp.GetMessagesRead()),
+		Covered: toRanges(resp.GetCovered()), New: int(resp.GetPostsNew()), Changed: int(resp.GetPostsChanged()), Deleted: int(resp.GetPostsDeleted()), Messages: int(resp.GetMessagesRead()),
 		Pages: int(resp.GetPagesRead()), HeadAt: rpc.Time(resp.GetHeadAt()), Floor: resp.GetFloorId(), Top: resp.GetTopId(),
 	}
 	if resp.GetNext() == parserv1.ParseNext_PARSE_NEXT_WAIT {
@@ -107,7 +109,8 @@ func (m Marks) Get(ctx context.Context, channels []plan.ChannelID) (map[plan.Cha
 	marks := make(map[plan.ChannelID]plan.Mark, len(resp.GetWatermarks()))
 	for i, w := range resp.GetWatermarks() {
 		marks[plan.ChannelID(w.GetChannelId())] = plan.Mark{
-			Covered: toRanges(resp.GetCoverages()[i].GetRanges()), Floor: w.GetFloorId(), Top: w.GetTopId(), Generation: w.GetGeneration(),
+			Covered: toRanges(resp.GetCoverages()[i].GetRanges()), Unavailable: toRanges(resp.GetCoverages()[i].GetUnavailable()),
+			Floor: w.GetFloorId(), Top: w.GetTopId(), Generation: w.GetGeneration(), Etag: w.GetEtag(),
 		}
 	}
 	return marks, nil
@@ -119,7 +122,16 @@ func (m Marks) Advance(ctx context.Context, a plan.Advance) error {
 	defer cancel()
 	_, err := m.client.AdvanceWatermark(ctx, &watermarkv1.AdvanceWatermarkRequest{
 		ChannelId: int64(a.Channel), Covered: fromRanges(a.Covered), RunToken: int64(a.Run), Generation: a.Generation, FloorId: a.Floor, TopId: a.Top, HeadAt: rpc.Stamp(a.HeadAt),
+		Unavailable: fromRanges(a.Unavailable),
 	})
+	return problem("watermark", err)
+}
+
+// Rewind is plan.Marks's.
+func (m Marks) Rewind(ctx context.Context, channel plan.ChannelID, etag, reason string) error {
+	ctx, cancel := context.WithTimeout(ctx, short)
+	defer cancel()
+	_, err := m.client.RewindWatermark(ctx, &watermarkv1.RewindWatermarkRequest{ChannelId: int64(channel), Etag: etag, Reason: reason})
 	return problem("watermark", err)
 }
 
@@ -159,6 +171,9 @@ func fromRanges(in []plan.Range) []*typev1.IdRange {
 }
 
 func toRanges(in []*typev1.IdRange) []plan.Range {
+	if len(in) == 0 {
+		return nil
+	}
 	out := make([]plan.Range, len(in))
 	for i, r := range in {
 		out[i] = plan.Range{First: r.GetFirst(), Last: r.GetLast()}

@@ -24,27 +24,35 @@ func TestDecide(t *testing.T) {
 		probe   Probe
 		want    Decision
 	}{
-		"first look":                      {Channel{}, Mark{}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{1, 9}}}},
-		"first look at an empty channel":  {Channel{}, Mark{}, Probe{}, Decision{Mode: Skip, State: Idle}},
-		"nothing new":                     {Channel{}, Mark{Covered: []Range{{1, 9}}}, Probe{Top: 9}, Decision{Mode: Skip, State: Idle}},
-		"news":                            {Channel{}, Mark{Covered: []Range{{1, 9}}}, Probe{Top: 12}, Decision{Mode: Incremental, Ranges: []Range{{10, 12}}}},
-		"news before old gaps":            {Channel{}, Mark{Covered: []Range{{1, 3}, {7, 9}}}, Probe{Top: 12}, Decision{Mode: Incremental, Ranges: []Range{{10, 12}}}},
-		"news before history":             {Channel{}, Mark{Covered: []Range{{7, 9}}}, Probe{Top: 12}, Decision{Mode: Incremental, Ranges: []Range{{10, 12}}}},
-		"gaps, the newest first":          {Channel{}, Mark{Covered: []Range{{1, 2}, {4, 5}, {8, 9}}}, Probe{Top: 9}, Decision{Mode: CatchUp, Ranges: []Range{{6, 7}, {3, 3}}}},
-		"history goes on":                 {Channel{}, Mark{Covered: []Range{{7, 9}}}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{1, 6}}}},
-		"the bottom is known":             {Channel{}, Mark{Covered: []Range{{7, 9}}, Floor: 7}, Probe{Top: 9}, Decision{Mode: Skip, State: Idle}},
-		"a gap above the known bottom":    {Channel{}, Mark{Covered: []Range{{7, 9}}, Floor: 5}, Probe{Top: 9}, Decision{Mode: CatchUp, Ranges: []Range{{5, 6}}}},
-		"a top that was deleted since":    {Channel{}, Mark{Covered: []Range{{1, 8}}, Top: 10}, Probe{Top: 8}, Decision{Mode: Incremental, Ranges: []Range{{9, 10}}}},
-		"horizon in messages":             {Channel{Horizon: Horizon{Messages: 4}}, Mark{}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{6, 9}}, Floor: 6}},
-		"horizon beyond the beginning":    {Channel{Horizon: Horizon{Messages: 40}}, Mark{}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{1, 9}}}},
-		"horizon in time":                 {Channel{Horizon: Horizon{Age: month}, CreatedAt: created}, Mark{}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{1, 9}}, HorizonSince: created.Add(-month)}},
-		"horizon in time is none of news": {Channel{Horizon: Horizon{Age: month}, CreatedAt: created}, Mark{Covered: []Range{{5, 9}}}, Probe{Top: 10}, Decision{Mode: Incremental, Ranges: []Range{{10, 10}}}},
-		"paused":                          {Channel{State: Paused}, Mark{}, Probe{Top: 9}, Decision{Mode: Skip, State: Paused}},
-		"could not be asked":              {Channel{}, Mark{}, Probe{Err: barred}, Decision{Mode: Skip, State: Blocked, Reason: "CHANNEL_PRIVATE"}},
+		"first look":                          {Channel{}, Mark{}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{1, 9}}}},
+		"first look at an empty channel":      {Channel{}, Mark{}, Probe{}, Decision{Mode: Skip, State: Idle}},
+		"nothing new":                         {Channel{}, Mark{Covered: []Range{{1, 9}}}, Probe{Top: 9}, Decision{Mode: Skip, State: Idle}},
+		"news":                                {Channel{}, Mark{Covered: []Range{{1, 9}}}, Probe{Top: 12}, Decision{Mode: Incremental, Ranges: []Range{{10, 12}}}},
+		"news before old gaps":                {Channel{}, Mark{Covered: []Range{{1, 3}, {7, 9}}}, Probe{Top: 12}, Decision{Mode: Incremental, Ranges: []Range{{10, 12}}}},
+		"news before history":                 {Channel{}, Mark{Covered: []Range{{7, 9}}}, Probe{Top: 12}, Decision{Mode: Incremental, Ranges: []Range{{10, 12}}}},
+		"gaps, the newest first":              {Channel{}, Mark{Covered: []Range{{1, 2}, {4, 5}, {8, 9}}}, Probe{Top: 9}, Decision{Mode: CatchUp, Ranges: []Range{{6, 7}, {3, 3}}}},
+		"history goes on":                     {Channel{}, Mark{Covered: []Range{{7, 9}}}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{1, 6}}}},
+		"the bottom is known":                 {Channel{}, Mark{Covered: []Range{{7, 9}}, Floor: 7}, Probe{Top: 9}, Decision{Mode: Skip, State: Idle}},
+		"a gap above the known bottom":        {Channel{}, Mark{Covered: []Range{{7, 9}}, Floor: 5}, Probe{Top: 9}, Decision{Mode: CatchUp, Ranges: []Range{{5, 6}}}},
+		"a top that was deleted since":        {Channel{}, Mark{Covered: []Range{{1, 8}}, Top: 10}, Probe{Top: 8}, Decision{Mode: Incremental, Ranges: []Range{{9, 10}}}},
+		"horizon in messages":                 {Channel{Horizon: Horizon{Messages: 4}}, Mark{}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{6, 9}}, Floor: 6}},
+		"horizon beyond the beginning":        {Channel{Horizon: Horizon{Messages: 40}}, Mark{}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{1, 9}}}},
+		"horizon in time":                     {Channel{Horizon: Horizon{Age: month}, CreatedAt: created}, Mark{}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{1, 9}}, HorizonSince: created.Add(-month)}},
+		"horizon in time is none of news":     {Channel{Horizon: Horizon{Age: month}, CreatedAt: created}, Mark{Covered: []Range{{5, 9}}}, Probe{Top: 10}, Decision{Mode: Incremental, Ranges: []Range{{10, 10}}}},
+		"what cannot be had is not asked for": {Channel{}, Mark{Covered: []Range{{1, 2}, {6, 9}}, Unavailable: []Range{{4, 5}}}, Probe{Top: 9}, Decision{Mode: CatchUp, Ranges: []Range{{3, 3}}}},
+		"history around what cannot be had":   {Channel{}, Mark{Covered: []Range{{8, 9}}, Unavailable: []Range{{1, 2}, {5, 5}}}, Probe{Top: 9}, Decision{Mode: Historical, Ranges: []Range{{6, 7}, {3, 4}}}},
+		"all that is left cannot be had":      {Channel{}, Mark{Covered: []Range{{5, 9}}, Unavailable: []Range{{1, 4}}}, Probe{Top: 9}, Decision{Mode: Skip, State: Idle}},
+		"a lookback that is due":              {Channel{Rereads: []Reread{{Rung: 1, After: 3, Target: 8, Due: created}}}, Mark{Covered: []Range{{1, 9}}}, Probe{Top: 9}, Decision{Mode: Refresh, Ranges: []Range{{4, 8}}, Rung: 1}},
+		"a lookback that is not due":          {Channel{Rereads: []Reread{{Rung: 1, After: 3, Target: 8, Due: created.Add(1)}}}, Mark{Covered: []Range{{1, 9}}}, Probe{Top: 9}, Decision{Mode: Skip, State: Idle}},
+		"what was asked for comes first":      {Channel{Rereads: []Reread{{Rung: 1, Target: 8, Due: created}, {Target: 2, Due: created}}}, Mark{Covered: []Range{{1, 9}}}, Probe{Top: 9}, Decision{Mode: Refresh, Ranges: []Range{{1, 2}}}},
+		"news before a lookback":              {Channel{Rereads: []Reread{{Rung: 1, Target: 8, Due: created}}}, Mark{Covered: []Range{{1, 9}}}, Probe{Top: 10}, Decision{Mode: Incremental, Ranges: []Range{{10, 10}}}},
+		"a lookback before history":           {Channel{Rereads: []Reread{{Rung: 1, After: 5, Target: 8, Due: created}}}, Mark{Covered: []Range{{5, 9}}}, Probe{Top: 9}, Decision{Mode: Refresh, Ranges: []Range{{6, 8}}, Rung: 1}},
+		"paused":                              {Channel{State: Paused}, Mark{}, Probe{Top: 9}, Decision{Mode: Skip, State: Paused}},
+		"could not be asked":                  {Channel{}, Mark{}, Probe{Err: barred}, Decision{Mode: Skip, State: Blocked, Reason: "CHANNEL_PRIVATE"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(Decide(tc.channel, tc.mark, tc.probe), tc.want); diff != "" {
+			if diff := cmp.Diff(Decide(tc.channel, tc.mark, tc.probe, created), tc.want); diff != "" {
 				t.Errorf("(-got +want):\n%s", diff)
 			}
 		})
@@ -63,7 +71,7 @@ func TestDecidingEndsInFullCoverage(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "news") == 0 {
 				top += rapid.Int64Range(0, 5).Draw(t, "more")
 			}
-			d := Decide(c, m, Probe{Top: top})
+			d := Decide(c, m, Probe{Top: top}, created)
 			if d.Floor > 0 {
 				m.Floor, lowest = d.Floor, d.Floor
 			}

@@ -27,6 +27,7 @@ const (
 	Historical  Mode = "historical"
 	Incremental Mode = "incremental"
 	CatchUp     Mode = "catch_up"
+	Refresh     Mode = "refresh"
 	Skip        Mode = "skip"
 )
 
@@ -59,6 +60,9 @@ type Channel struct {
 	AdvancedAt time.Time
 	Failures   int // in a row
 	CreatedAt  time.Time
+	Rereads    []Reread
+	Pts        int64 // Telegram's event counter that everything read accounts for; 0 when unknown
+	PtsTop     int64 // the channel's top at that moment
 }
 
 // Horizon is how far back the first read goes; the zero Horizon is all there is.
@@ -69,10 +73,12 @@ type Horizon struct {
 
 // Mark is what the watermark says of a channel.
 type Mark struct {
-	Covered    []Range // ascending, disjoint, not adjacent
-	Floor      int64   // lowest id of the task, 0 while the bottom was not reached
-	Top        int64   // highest id known to exist
-	Generation int64   // 0 when there is no mark yet
+	Covered     []Range // ascending, disjoint, not adjacent
+	Unavailable []Range // asked for in vain, more than once: ascending, disjoint, not covered
+	Floor       int64   // lowest id of the task, 0 while the bottom was not reached
+	Top         int64   // highest id known to exist
+	Generation  int64   // 0 when there is no mark yet
+	Etag        string  // what it is rewound by
 }
 
 func (m Mark) head() int64 {
@@ -85,6 +91,7 @@ func (m Mark) head() int64 {
 // Probe is what Telegram said of a channel's end, or why it could not be asked.
 type Probe struct {
 	Top int64
+	Pts int64 // grows with every post, edit and deletion; 0 when unknown
 	Err error // a *Problem
 }
 
@@ -96,6 +103,7 @@ type Slice struct {
 	MaxPages     int
 	Run          RunID
 	HorizonSince time.Time // zero: none
+	KnownTop     int64     // ids up to here are known to have existed
 }
 
 // Read is what a slice brought.
@@ -104,6 +112,7 @@ type Read struct {
 	Wait                          time.Duration // Telegram asks to wait, for WaitReason
 	WaitReason                    string
 	New, Changed, Messages, Pages int
+	Deleted                       int
 	HeadAt                        time.Time
 	Floor, Top                    int64
 }
@@ -116,6 +125,8 @@ type Advance struct {
 	Covered    []Range
 	Floor, Top int64
 	HeadAt     time.Time
+
+	Unavailable []Range
 }
 
 // Check is a heartbeat for the watermark.
@@ -143,6 +154,8 @@ type Marks interface {
 	Get(ctx context.Context, channels []ChannelID) (map[ChannelID]Mark, error)
 	// Advance moves a mark forward.
 	Advance(ctx context.Context, a Advance) error
+	// Rewind takes all of a channel's coverage back, if its mark is still the one that was read.
+	Rewind(ctx context.Context, channel ChannelID, etag, reason string) error
 	// Check reports heartbeats.
 	Check(ctx context.Context, checks []Check) error
 }

@@ -55,7 +55,8 @@ func (p Planner) Tick(ctx context.Context, now time.Time) (t Ticked, err error) 
 
 // follow is what comes of one channel's look.
 func follow(c Channel, m Mark, p Probe, now time.Time) (n Next, check Check, moved bool) {
-	d := Decide(c, m, p)
+	c.stir(m, p, now)
+	d := Decide(c, m, p, now)
 	switch {
 	case d.Mode != Skip:
 		return Next{Channel: c.ID, State: Active, At: c.regular(now), Checked: now, Queue: true}, Check{}, true

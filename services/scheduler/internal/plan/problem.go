@@ -11,13 +11,18 @@ type Kind int
 
 // The kinds.
 const (
-	Failed   Kind = iota // something of ours: try again soon
-	Barred               // the channel cannot be read: private, gone, unknown
-	NoReader             // no account can read now: log in
-	Flooded              // Telegram asks to wait
-	Stale                // a newer run owns the channel
-	Refused              // the caller asked for something that makes no sense
+	Failed    Kind = iota // something of ours: try again soon
+	Barred                // the channel cannot be read: private, gone, unknown
+	NoReader              // no account can read now: log in
+	Flooded               // Telegram asks to wait
+	Stale                 // a newer run owns the channel
+	Refused               // the caller asked for something that makes no sense
+	Restarted             // the channel's ids began anew: what is covered is of another history
+	Unproved              // the source answered, and its answers prove nothing
 )
+
+// blocks is true for what keeps Telegram from answering about the channel.
+func (k Kind) blocks() bool { return k == Barred || k == NoReader || k == Flooded || k == Refused }
 
 // Problem is an error of a peer, as the core sees it.
 type Problem struct {
@@ -49,6 +54,8 @@ var (
 	ErrUnknown = errors.New("not followed")
 	// ErrDown: the store does not answer.
 	ErrDown = errors.New("the schedule store cannot be reached")
+	// ErrNothingCovered: there is nothing to read again yet.
+	ErrNothingCovered = errors.New("nothing of this channel is covered yet")
 	// ErrTaken: another worker runs the channel.
 	ErrTaken = errors.New("another worker runs this channel")
 )

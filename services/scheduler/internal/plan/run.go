@@ -42,6 +42,9 @@ type Next struct {
 	Advanced time.Time // zero: nothing new
 	Failures int
 	Queue    bool // a job is to be queued
+
+	Pts, PtsTop int64    // after a turn: see Channel
+	Rereads     []Reread // after a turn: as they are now, each put down only if nobody changed it since it was read
 }
 
 // Store keeps channels and runs. What decides about claims is the store's clock, not ours.
@@ -57,6 +60,8 @@ type Store interface {
 	Renew(ctx context.Context, channel ChannelID, owner string, ttl time.Duration) error
 	// Release ends a claim with what follows.
 	Release(ctx context.Context, owner string, next Next) error
+	// Ask puts a stretch of a followed channel down to be read again, joined with one that waits, and answers what waits now. ErrUnknown.
+	Ask(ctx context.Context, channel ChannelID, ids Range, now time.Time) (Range, error)
 	// Begin opens a run, and closes those of the channel that were left open as Lost.
 	Begin(ctx context.Context, channel ChannelID, mode Mode, now time.Time) (RunID, error)
 	// End closes a run.
@@ -65,10 +70,11 @@ type Store interface {
 
 // Policy are the settings that the core needs.
 type Policy struct {
-	SlicePages int           // pages per slice
-	RunTimeout time.Duration // for one slice
-	Turn       time.Duration // a worker stays with a channel this long before it lets another have its place
-	ClaimTTL   time.Duration // a worker that is silent for this long has lost its channel
+	SlicePages int             // pages per slice
+	RunTimeout time.Duration   // for one slice
+	Turn       time.Duration   // a worker stays with a channel this long before it lets another have its place
+	ClaimTTL   time.Duration   // a worker that is silent for this long has lost its channel
+	Lookback   []time.Duration // ages at which posts are read again, ascending
 }
 
 const (
@@ -85,6 +91,8 @@ func (c Channel) after(p *Problem, now time.Time) time.Time {
 	switch p.Kind {
 	case Flooded:
 		return now.Add(max(p.Retry, time.Second))
+	case Restarted:
+		return now
 	case NoReader:
 		return now.Add(min(c.Interval, noReaderMost))
 	case Barred, Refused:
@@ -103,7 +111,7 @@ func doubled(first time.Duration, n int, most time.Duration) time.Duration {
 
 // failed counts a problem: waiting for a login, for Telegram or for a newer run to end is no failure.
 func (c Channel) failed(p *Problem) int {
-	if p.Kind == NoReader || p.Kind == Flooded || p.Kind == Stale {
+	if p.Kind == NoReader || p.Kind == Flooded || p.Kind == Stale || p.Kind == Restarted {
 		return c.Failures
 	}
 	return c.Failures + 1

@@ -32,7 +32,7 @@ func (r Runner) Work(ctx context.Context, channel ChannelID) (more bool, err err
 	working, stop := context.WithCancelCause(ctx)
 	renewed := make(chan struct{})
 	go func() { defer close(renewed); r.renew(working, stop, channel) }()
-	next, more := r.turn(working, c)
+	next, more := r.turn(working, &c)
 	stop(nil)
 	<-renewed
 	// What was found out is recorded even when we are being stopped: the claim must not outlive us.
@@ -62,7 +62,8 @@ func (r Runner) renew(ctx context.Context, stop context.CancelCauseFunc, channel
 }
 
 // turn runs slices.
-func (r Runner) turn(ctx context.Context, c Channel) (next Next, more bool) {
+func (r Runner) turn(ctx context.Context, c *Channel) (next Next, more bool) {
+	defer func() { next.Pts, next.PtsTop, next.Rereads = c.Pts, c.PtsTop, c.Rereads }()
 	next = Next{Channel: c.ID, State: c.State, Reason: c.Reason, Failures: c.Failures}
 	for end := r.Now().Add(r.Policy.Turn); ; {
 		out := r.slice(ctx, c)
@@ -74,7 +75,7 @@ func (r Runner) turn(ctx context.Context, c Channel) (next Next, more bool) {
 			return next, false
 		case out.problem != nil:
 			next.State, next.Reason, next.At = Active, "", c.after(out.problem, now)
-			if out.problem.Kind != Failed && out.problem.Kind != Stale {
+			if out.problem.Kind.blocks() {
 				next.State, next.Reason = Blocked, out.problem.Reason
 			}
 			next.Failures = c.failed(out.problem)
@@ -98,7 +99,7 @@ type result struct {
 }
 
 // slice plans one slice from the truth of now, reads it, and moves the mark after the data.
-func (r Runner) slice(ctx context.Context, c Channel) result {
+func (r Runner) slice(ctx context.Context, c *Channel) result {
 	marks, err := r.Marks.Get(ctx, []ChannelID{c.ID})
 	if err != nil {
 		return r.stopped(ctx, c, Run{Channel: c.ID, Mode: Skip}, "mark", err)
@@ -111,7 +112,12 @@ func (r Runner) slice(ctx context.Context, c Channel) result {
 		return r.stopped(ctx, c, Run{Channel: c.ID, Mode: Skip}, "probe", err)
 	}
 	m := marks[c.ID]
-	d := Decide(c, m, probes[0])
+	if c.Pts == 0 {
+		c.saw(probes[0]) // before anything is read: what changes from here on shows
+	}
+	c.stir(m, probes[0], r.Now())
+	c.look(m.head(), r.Policy.Lookback, r.Now())
+	d := Decide(*c, m, probes[0], r.Now())
 	if d.Mode == Skip {
 		err := r.Marks.Check(ctx, []Check{{Channel: c.ID, State: Idle, Top: probes[0].Top, At: r.Now()}})
 		if err != nil {
@@ -126,21 +132,18 @@ func (r Runner) slice(ctx context.Context, c Channel) result {
 	return r.read(ctx, c, m, d, run)
 }
 
-func (r Runner) read(ctx context.Context, c Channel, m Mark, d Decision, run Run) result {
-	parsing, cancel := context.WithTimeout(ctx, r.Policy.RunTimeout)
-	defer cancel()
-	read, err := r.Parser.Parse(parsing, Slice{
-		Channel: c.ID, Mode: d.Mode, Ranges: d.Ranges, MaxPages: r.Policy.SlicePages, Run: run.ID, HorizonSince: d.HorizonSince,
-	})
+func (r Runner) read(ctx context.Context, c *Channel, m Mark, d Decision, run Run) result {
+	read, err := r.parse(ctx, c, d, run)
 	if err != nil {
-		return r.stopped(ctx, c, run, "parse", err)
+		return r.unread(ctx, c, m, d, run, err)
 	}
 	run.New, run.Changed, run.Messages, run.Pages = read.New, read.Changed, read.Messages, read.Pages
-	for _, covered := range read.Covered {
-		run.Covered += covered.Last - covered.First + 1
-	}
-	if err := r.Marks.Advance(ctx, d.advance(run, m, read)); err != nil {
+	if d.Mode == Refresh { // what was covered stays so, and what was not is no news of this read
+		c.refreshed(d.Rung, m, read, r.Now())
+	} else if err := r.Marks.Advance(ctx, d.advance(run, m, read)); err != nil {
 		return r.stopped(ctx, c, run, "advance", err)
+	} else {
+		run.Covered = count(read.Covered)
 	}
 	out := result{checked: r.Now()}
 	if run.Covered > 0 {
@@ -156,10 +159,65 @@ func (r Runner) read(ctx context.Context, c Channel, m Mark, d Decision, run Run
 		run.Outcome = Done
 	}
 	r.end(ctx, run)
-	if run.Covered == 0 {
+	if len(read.Covered) == 0 {
 		out.problem = &Problem{Kind: Failed, Reason: "NO_PROGRESS", Message: "a read covered nothing"}
 	}
 	return out
+}
+
+func (r Runner) parse(ctx context.Context, c *Channel, d Decision, run Run) (Read, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.Policy.RunTimeout)
+	defer cancel()
+	s := Slice{Channel: c.ID, Mode: d.Mode, Ranges: d.Ranges, MaxPages: r.Policy.SlicePages, Run: run.ID, HorizonSince: d.HorizonSince}
+	for _, x := range d.Ranges { // nothing is asked for that a probe or a page has not shown to have existed
+		s.KnownTop = max(s.KnownTop, x.Last)
+	}
+	return r.Parser.Parse(ctx, s)
+}
+
+// givenUpAfter is how many failures in a row make a hole unavailable that the source answers nothing about.
+const givenUpAfter = 5
+
+// unread judges a read that brought nothing. A history that began anew is read from the start, and a hole that nothing can be learned about is
+// noted as such, so that it is not asked for again and again, and holds up nothing else.
+func (r Runner) unread(ctx context.Context, c *Channel, m Mark, d Decision, run Run, err error) result {
+	p := problemOf(err)
+	switch {
+	case p.Kind == Restarted:
+		if again := r.startOver(ctx, c, m); again != nil {
+			err = again
+		}
+	case p.Kind == Unproved && c.Failures+1 >= givenUpAfter && (d.Mode == CatchUp || d.Mode == Historical):
+		given := Advance{Channel: run.Channel, Run: run.ID, Generation: m.Generation, Unavailable: []Range{d.givenUp()}}
+		if again := r.Marks.Advance(ctx, given); again != nil {
+			err = again
+		}
+	}
+	return r.stopped(ctx, c, run, "parse", err)
+}
+
+// givenUp is what would have been answered first: a page. Beyond it there may be something, so the next look asks there, once.
+func (d Decision) givenUp() Range {
+	r := d.Ranges[0]
+	if d.Mode == Historical {
+		return Range{max(r.First, r.Last-recent+1), r.Last}
+	}
+	return Range{r.First, min(r.Last, r.First+recent-1)}
+}
+
+// startOver takes all coverage back. What of the old history is not in the new one is found gone when it is read again, so that is put down first.
+func (r Runner) startOver(ctx context.Context, c *Channel, m Mark) error {
+	if _, err := r.Store.Ask(ctx, c.ID, Range{1, max(m.Top, m.head())}, r.Now()); err != nil {
+		return fmt.Errorf("ask to read all again: %w", err)
+	}
+	return r.Marks.Rewind(ctx, c.ID, m.Etag, "the channel's ids began anew")
+}
+
+func count(ranges []Range) (n int64) {
+	for _, r := range ranges {
+		n += r.Last - r.First + 1
+	}
+	return n
 }
 
 func (d Decision) advance(run Run, m Mark, read Read) Advance {
@@ -173,7 +231,7 @@ func (d Decision) advance(run Run, m Mark, read Read) Advance {
 }
 
 // stopped closes a run with a problem, and tells the watermark of one that blocks the channel.
-func (r Runner) stopped(ctx context.Context, c Channel, run Run, stage string, err error) result {
+func (r Runner) stopped(ctx context.Context, c *Channel, run Run, stage string, err error) result {
 	p, now := problemOf(err), r.Now()
 	if run.ID == 0 && ctx.Err() == nil { // it failed before anything could be decided
 		run.StartedAt = now
@@ -188,14 +246,14 @@ func (r Runner) stopped(ctx context.Context, c Channel, run Run, stage string, e
 			run.Outcome, run.ResumeAt = Waiting, c.after(p, now)
 		case p.Kind == Barred, p.Kind == NoReader, p.Kind == Refused:
 			run.Outcome = OutBarred
-		case p.Kind == Stale:
+		case p.Kind == Stale, p.Kind == Restarted:
 			run.Outcome = Lost
 		default:
 			run.Outcome = OutFailed
 		}
 		r.end(ctx, run)
 	}
-	if p.Kind != Failed && p.Kind != Stale {
+	if p.Kind.blocks() {
 		// A heartbeat that gets lost is followed by the next one.
 		_ = r.Marks.Check(ctx, []Check{{Channel: c.ID, State: Blocked, Reason: p.Reason, At: now}})
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tidemark/tidemark/services/scheduler/internal/plan"
 	"github.com/tidemark/tidemark/services/scheduler/internal/plan/plantest"
 )
@@ -238,7 +240,7 @@ func TestATickWithoutPeersMovesNothing(t *testing.T) {
 	if _, err := b.tick(); err == nil {
 		t.Error("got no error")
 	}
-	if after := b.channel(1); after != before || len(b.store.Queued()) != 0 {
+	if after := b.channel(1); !cmp.Equal(after, before) || len(b.store.Queued()) != 0 {
 		t.Errorf("got %+v, want %+v", after, before)
 	}
 }

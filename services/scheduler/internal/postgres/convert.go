@@ -15,6 +15,7 @@ func toChannel(r db.SchedulerChannel) plan.Channel {
 		State: plan.State(r.State), Reason: r.Reason, Note: r.Note, Interval: time.Duration(r.IntervalMs) * time.Millisecond,
 		Horizon:   plan.Horizon{Age: time.Duration(r.HorizonMs) * time.Millisecond, Messages: r.HorizonMessages},
 		NextRunAt: instant(r.NextRunAt), CheckedAt: instant(r.CheckedAt), AdvancedAt: instant(r.AdvancedAt), Failures: int(r.Failures), CreatedAt: r.CreatedAt,
+		Pts: r.Pts, PtsTop: r.PtsTop,
 	}
 }
 
@@ -58,6 +59,15 @@ func settleParams(next []plan.Next) (p db.SettleChannelsParams) {
 		p.Failures = append(p.Failures, int32(n.Failures))
 		p.NextRunAts = append(p.NextRunAts, n.At)
 		p.CheckedAts = append(p.CheckedAts, n.Checked) // the zero Time stands for none
+	}
+	return p
+}
+
+func rereadParams(next plan.Next) (p []db.SaveRereadParams) {
+	for _, r := range next.Rereads {
+		p = append(p, db.SaveRereadParams{
+			ChannelID: int64(next.Channel), Rung: int32(r.Rung), AfterID: r.After, TargetID: r.Target, DueAt: r.Due, Version: r.Version,
+		})
 	}
 	return p
 }

@@ -67,7 +67,26 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]plan.Chann
 		rows, err = q.DueChannels(ctx, db.DueChannelsParams{Now: now, Most: int32(limit)})
 		return err
 	})
-	return toChannels(rows), failed("find due channels", err)
+	channels := toChannels(rows)
+	if err == nil {
+		err = s.rereads(ctx, channels)
+	}
+	return channels, failed("find due channels", err)
+}
+
+// rereads fills in what is to be read again.
+func (s *Store) rereads(ctx context.Context, channels []plan.Channel) error {
+	ids, at := make([]int64, len(channels)), make(map[int64]*plan.Channel, len(channels))
+	for i := range channels {
+		ids[i] = int64(channels[i].ID)
+		at[ids[i]] = &channels[i]
+	}
+	rows, err := db.New(s.pool).Rereads(ctx, ids)
+	for _, r := range rows {
+		c := at[r.ChannelID]
+		c.Rereads = append(c.Rereads, plan.Reread{Rung: int(r.Rung), After: r.AfterID, Target: r.TargetID, Due: r.DueAt, Version: r.Version})
+	}
+	return err
 }
 
 // Settle is plan.Store's.
@@ -101,8 +120,13 @@ func (s *Store) Settle(ctx context.Context, next []plan.Next) error {
 func (s *Store) Claim(ctx context.Context, channel plan.ChannelID, owner string, ttl time.Duration) (plan.Channel, error) {
 	q := db.New(s.pool)
 	row, err := q.ClaimChannel(ctx, db.ClaimChannelParams{ChannelID: int64(channel), Owner: owner, TtlMs: ttl.Milliseconds()})
+	if err == nil {
+		claimed := []plan.Channel{toChannel(row)}
+		err = s.rereads(ctx, claimed)
+		return claimed[0], failed("read what is to be read again", err)
+	}
 	if !errors.Is(err, pgx.ErrNoRows) {
-		return toChannel(row), failed("claim a channel", err)
+		return plan.Channel{}, failed("claim a channel", err)
 	}
 	got, err := q.GetChannel(ctx, int64(channel))
 	if err != nil || got.State == string(plan.Paused) {
@@ -119,11 +143,44 @@ func (s *Store) Renew(ctx context.Context, channel plan.ChannelID, owner string,
 
 // Release is plan.Store's.
 func (s *Store) Release(ctx context.Context, owner string, next plan.Next) error {
-	n, err := db.New(s.pool).ReleaseClaim(ctx, db.ReleaseClaimParams{
-		ChannelID: int64(next.Channel), Owner: owner, State: string(next.State), Reason: next.Reason, NextRunAt: next.At, Failures: int32(next.Failures),
-		CheckedAt: present(next.Checked), AdvancedAt: present(next.Advanced),
+	return failed("release a claim", pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		n, err := q.ReleaseClaim(ctx, db.ReleaseClaimParams{
+			ChannelID: int64(next.Channel), Owner: owner, State: string(next.State), Reason: next.Reason, NextRunAt: next.At, Failures: int32(next.Failures),
+			CheckedAt: present(next.Checked), AdvancedAt: present(next.Advanced), Pts: next.Pts, PtsTop: next.PtsTop,
+		})
+		if err == nil && n == 0 {
+			return plan.ErrTaken
+		} else if err != nil || len(next.Rereads) == 0 {
+			return err
+		}
+		return each(q.SaveReread(ctx, rereadParams(next)))
+	}))
+}
+
+// each runs a batch and answers its first error.
+func each(batch *db.SaveRereadBatchResults) (first error) {
+	batch.Exec(func(_ int, err error) {
+		if first == nil {
+			first = err
+		}
 	})
-	return taken("release a claim", n, err)
+	return first
+}
+
+// Ask is plan.Store's.
+func (s *Store) Ask(ctx context.Context, channel plan.ChannelID, ids plan.Range, now time.Time) (waits plan.Range, err error) {
+	err = pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		if _, err := q.GetChannel(ctx, int64(channel)); err != nil {
+			return err
+		}
+		r := plan.Asked(ids, now)
+		row, err := q.AskReread(ctx, db.AskRereadParams{ChannelID: int64(channel), AfterID: r.After, TargetID: r.Target, DueAt: r.Due})
+		waits = plan.Range{First: row.AfterID + 1, Last: row.TargetID}
+		return err
+	})
+	return waits, failed("ask to read again", err)
 }
 
 func taken(doing string, rows int64, err error) error {

@@ -83,7 +83,8 @@ var outcomes = map[plan.Outcome]schedulerv1.RunOutcome{
 
 var runModes = map[plan.Mode]typev1.ReadMode{
 	plan.Historical: typev1.ReadMode_READ_MODE_HISTORICAL, plan.Incremental: typev1.ReadMode_READ_MODE_INCREMENTAL, plan.CatchUp: typev1.ReadMode_READ_MODE_CATCH_UP,
-	plan.Skip: typev1.ReadMode_READ_MODE_SKIP,
+	plan.Refresh: typev1.ReadMode_READ_MODE_REFRESH,
+	plan.Skip:    typev1.ReadMode_READ_MODE_SKIP,
 }
 
 // keyOf is the core's word for a wire's, "" for the unspecified one. A filter that is none is refused: it must not read as all.

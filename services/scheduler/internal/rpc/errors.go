@@ -27,6 +27,8 @@ func toStatus(err error, what string) error {
 		return rpc.Error(codes.Unavailable, problem.Reason, problem.Message+": check that it runs, then repeat", rpc.WithCause(problem.Cause))
 	case errors.Is(err, plan.ErrUnknown):
 		return rpc.Error(codes.NotFound, "NOT_FOUND", what+": see `tidemark channel list` for what is followed")
+	case errors.Is(err, plan.ErrNothingCovered):
+		return rpc.Error(codes.FailedPrecondition, "NOTHING_COVERED", "nothing of this channel is covered yet: its first read comes by itself")
 	case errors.Is(err, plan.ErrDown):
 		return rpc.Error(codes.Unavailable, "STORE_UNREACHABLE", "Postgres does not answer: check that it runs, then repeat; nothing was changed", rpc.WithCause(err))
 	case errors.Is(err, context.DeadlineExceeded):

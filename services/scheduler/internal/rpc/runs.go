@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 
 	schedulerv1 "github.com/tidemark/tidemark/gen/tidemark/scheduler/v1"
+	typev1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
 	"github.com/tidemark/tidemark/kit/rpc"
 	"github.com/tidemark/tidemark/services/scheduler/internal/plan"
 )
@@ -17,6 +18,7 @@ import (
 // RunStore is what this room needs of the store for runs.
 type RunStore interface {
 	Trigger(ctx context.Context, id plan.ChannelID, now time.Time) (bool, error)
+	Ask(ctx context.Context, id plan.ChannelID, ids plan.Range, now time.Time) (plan.Range, error)
 	Run(ctx context.Context, id plan.RunID) (plan.Run, error)
 	Runs(ctx context.Context, channel plan.ChannelID, outcome plan.Outcome, before plan.RunID, limit int) ([]plan.Run, error)
 	Ended(ctx context.Context, channel plan.ChannelID, after int64, limit int) ([]plan.Run, error)
@@ -35,6 +37,7 @@ const (
 type Runs struct {
 	schedulerv1.UnimplementedRunServiceServer
 	Store RunStore
+	Marks plan.Marks
 	Now   func() time.Time
 	Wake  func()
 }
@@ -51,6 +54,53 @@ func (s *Runs) TriggerRun(ctx context.Context, r *schedulerv1.TriggerRunRequest)
 	}
 	s.Wake()
 	return &schedulerv1.TriggerRunResponse{Queued: queued}, nil
+}
+
+// Backfill puts ids down to be read again, and makes the channel due.
+func (s *Runs) Backfill(ctx context.Context, r *schedulerv1.BackfillRequest) (*schedulerv1.BackfillResponse, error) {
+	id, err := toID(r.GetChannelId())
+	if err != nil {
+		return nil, toStatus(err, "")
+	}
+	if _, err := s.Store.Trigger(ctx, id, s.Now()); err != nil {
+		return nil, toStatus(err, notFollowed(id))
+	}
+	marks, err := s.Marks.Get(ctx, []plan.ChannelID{id})
+	if err != nil {
+		return nil, toStatus(err, "")
+	}
+	ids, err := toCovered(r.GetIds(), marks[id].Covered)
+	if err != nil {
+		return nil, toStatus(err, "")
+	}
+	waits, err := s.Store.Ask(ctx, id, ids, s.Now())
+	if err == nil {
+		_, err = s.Store.Trigger(ctx, id, s.Now())
+	}
+	if err != nil {
+		return nil, toStatus(err, notFollowed(id))
+	}
+	s.Wake()
+	return &schedulerv1.BackfillResponse{Ids: &typev1.IdRange{First: waits.First, Last: waits.Last}}, nil
+}
+
+// toCovered is the part of a range, or of everything, that lies within what is covered.
+func toCovered(r *typev1.IdRange, covered []plan.Range) (plan.Range, error) {
+	switch {
+	case r != nil && (r.GetFirst() < 1 || r.GetLast() < r.GetFirst()):
+		return plan.Range{}, &plan.FieldError{Field: "ids", Problem: "is no range of message ids: want 1 <= first <= last"}
+	case len(covered) == 0:
+		return plan.Range{}, plan.ErrNothingCovered
+	}
+	all := plan.Range{First: covered[0].First, Last: covered[len(covered)-1].Last}
+	if r == nil {
+		return all, nil
+	}
+	ids := plan.Range{First: max(r.GetFirst(), all.First), Last: min(r.GetLast(), all.Last)}
+	if ids.First > ids.Last {
+		return ids, &plan.FieldError{Field: "ids", Problem: fmt.Sprintf("lies outside of what is covered, %d to %d", all.First, all.Last)}
+	}
+	return ids, nil
 }
 
 // GetRun answers one.

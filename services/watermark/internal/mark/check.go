@@ -70,16 +70,12 @@ func (r Rewind) Validate() error {
 	case r.Version <= 0:
 		return &FieldError{"etag", "is required: read the watermark first"}
 	}
-	for i, x := range r.Ranges {
-		if err := x.validate(fmt.Sprintf("ranges[%d]", i)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return validate("ranges", r.Ranges)
 }
 
 // Rewind is the rule of moving back: a new generation, so that runs planned before it are refused. What no longer holds is forgotten: the
-// head's date with the head, the floor with the last id. A Blocked mark stays so, because nobody asked.
+// head's date with the head, the floor with the last id, and with everything also what is known to exist: the next answer tells. Ids that were
+// unavailable are asked for again. A Blocked mark stays so, because nobody asked.
 func (m Mark) Rewind(r Rewind) (Mark, error) {
 	switch {
 	case m.Version == 0:
@@ -89,8 +85,9 @@ func (m Mark) Rewind(r Rewind) (Mark, error) {
 	}
 	next := m
 	next.Coverage = next.Coverage.Remove(r.Ranges...)
+	next.Unavailable = next.Unavailable.Remove(r.Ranges...)
 	if len(r.Ranges) == 0 {
-		next.Coverage = Coverage{}
+		next.Coverage, next.Unavailable, next.Top = Coverage{}, Coverage{}, 0
 	}
 	if next.Coverage.Head() < m.Coverage.Head() {
 		next.HeadAt = time.Time{}

@@ -42,17 +42,19 @@ const (
 // Mark is where a channel stands in a stage.
 type Mark struct {
 	Key
-	Coverage   Coverage
-	State      State
-	Reason     string // machine-readable, only when Blocked
-	Floor      int64  // lowest id of the task, 0 while the bottom was not reached
-	Top        int64  // highest id known to exist, 0 when unknown
-	HeadAt     time.Time
-	CheckedAt  time.Time
-	AdvancedAt time.Time
-	RunToken   int64
-	Generation int64 // from 1
-	Version    int64 // grows with every change; 0 for a mark that is not stored
+	Coverage Coverage
+	// Unavailable are ids that the source was asked for in vain, more than once: never covered ones, and not to be asked for until rewound.
+	Unavailable Coverage
+	State       State
+	Reason      string // machine-readable, only when Blocked
+	Floor       int64  // lowest id of the task, 0 while the bottom was not reached
+	Top         int64  // highest id known to exist, 0 when unknown
+	HeadAt      time.Time
+	CheckedAt   time.Time
+	AdvancedAt  time.Time
+	RunToken    int64
+	Generation  int64 // from 1
+	Version     int64 // grows with every change; 0 for a mark that is not stored
 }
 
 // Bottom is the lowest id that belongs to the task, as far as is known.

@@ -32,13 +32,14 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
 // Step moves a mark forward.
 type Step struct {
 	Key
-	Covered    []Range
-	RunToken   int64 // 0: no run
-	Generation int64 // 0: not checked
-	Version    int64 // the version that was read; 0: not checked
-	Floor      int64 // 0: unchanged
-	Top        int64 // 0: unchanged
-	HeadAt     time.Time
+	Covered     []Range
+	Unavailable []Range // asked for in vain
+	RunToken    int64   // 0: no run
+	Generation  int64   // 0: not checked
+	Version     int64   // the version that was read; 0: not checked
+	Floor       int64   // 0: unchanged
+	Top         int64   // 0: unchanged
+	HeadAt      time.Time
 }
 
 // Validate refuses what no mark could take.
@@ -46,10 +47,8 @@ func (s Step) Validate() error {
 	if err := s.Key.Validate(); err != nil {
 		return err
 	}
-	for i, r := range s.Covered {
-		if err := r.validate(fmt.Sprintf("covered[%d]", i)); err != nil {
-			return err
-		}
+	if err := errors.Join(validate("covered", s.Covered), validate("unavailable", s.Unavailable)); err != nil {
+		return err
 	}
 	for _, f := range []struct {
 		name  string
@@ -74,6 +73,16 @@ func (k Key) Validate() error {
 	return nil
 }
 
+// validate names the first range of a list that is none.
+func validate(field string, ranges []Range) error {
+	for i, r := range ranges {
+		if err := r.validate(fmt.Sprintf("%s[%d]", field, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r Range) validate(field string) error {
 	if r.First < 1 || r.Last < r.First || r.Last > MaxID {
 		return &FieldError{field, fmt.Sprintf("%d to %d is no range of message ids: want 1 <= first <= last <= %d", r.First, r.Last, MaxID)}
@@ -89,6 +98,9 @@ func (m Mark) Advance(s Step, now time.Time) (Mark, error) {
 	}
 	next := m.orNew(s.Key)
 	next.Coverage = next.Coverage.Add(s.Covered...)
+	if len(s.Unavailable) > 0 || len(next.Unavailable.ranges) > 0 {
+		next.Unavailable = next.Unavailable.Add(s.Unavailable...).Remove(next.Coverage.ranges...)
+	}
 	next.RunToken = max(next.RunToken, s.RunToken)
 	next.Top = max(next.Top, s.Top)
 	next.HeadAt = later(next.HeadAt, kept(s.HeadAt))
@@ -146,7 +158,7 @@ func (m Mark) settled(before Mark) Mark {
 }
 
 func (m Mark) same(o Mark) bool {
-	return m.Version != 0 && m.Key == o.Key && m.Coverage.Equal(o.Coverage) && m.State == o.State && m.Reason == o.Reason &&
+	return m.Version != 0 && m.Key == o.Key && m.Coverage.Equal(o.Coverage) && m.Unavailable.Equal(o.Unavailable) && m.State == o.State && m.Reason == o.Reason &&
 		m.Floor == o.Floor && m.Top == o.Top && m.RunToken == o.RunToken && m.Generation == o.Generation &&
 		m.HeadAt.Equal(o.HeadAt) && m.CheckedAt.Equal(o.CheckedAt) && m.AdvancedAt.Equal(o.AdvancedAt)
 }

@@ -76,10 +76,12 @@ func toRanges(field string, in []*typev1.IdRange) ([]mark.Range, error) {
 func fromRanges(in []mark.Range) []*typev1.IdRange {
 	out := make([]*typev1.IdRange, len(in))
 	for i, r := range in {
-		out[i] = &typev1.IdRange{First: r.First, Last: r.Last}
+		out[i] = fromRange(r)
 	}
 	return out
 }
+
+func fromRange(r mark.Range) *typev1.IdRange { return &typev1.IdRange{First: r.First, Last: r.Last} }
 
 func toStep(r *watermarkv1.AdvanceWatermarkRequest) (mark.Step, error) {
 	s := mark.Step{
@@ -88,6 +90,9 @@ func toStep(r *watermarkv1.AdvanceWatermarkRequest) (mark.Step, error) {
 	}
 	var err error
 	if s.Covered, err = toRanges("covered", r.GetCovered()); err != nil {
+		return s, err
+	}
+	if s.Unavailable, err = toRanges("unavailable", r.GetUnavailable()); err != nil {
 		return s, err
 	}
 	if s.Version, err = toVersion(r.GetEtag()); err != nil {
@@ -161,19 +166,28 @@ func fromMarks(marks []mark.Mark) []*watermarkv1.Watermark {
 	return out
 }
 
-func fromCoverage(c mark.Coverage) *watermarkv1.Coverage {
-	return &watermarkv1.Coverage{Ranges: fromRanges(c.Ranges())}
+func fromCoverage(m mark.Mark) *watermarkv1.Coverage {
+	return &watermarkv1.Coverage{Ranges: fromRanges(m.Coverage.Ranges()), Unavailable: fromRanges(m.Unavailable.Ranges())}
 }
 
-func fromHoles(m mark.Mark) []*watermarkv1.Hole {
+// fromHoles cuts holes where their cause changes.
+func fromHoles(m mark.Mark) (holes []*watermarkv1.Hole) {
 	cause := watermarkv1.HoleCause_HOLE_CAUSE_PENDING
 	if m.State == mark.Blocked {
 		cause = watermarkv1.HoleCause_HOLE_CAUSE_BLOCKED
 	}
-	ranges := fromRanges(m.Holes())
-	holes := make([]*watermarkv1.Hole, min(len(ranges), maxHoles))
-	for i := range holes {
-		holes[i] = &watermarkv1.Hole{Range: ranges[i], Cause: cause}
+	for _, hole := range m.Holes() {
+		pending := m.Unavailable.Holes(hole.First, hole.Last)
+		gone := mark.NewCoverage(hole).Remove(pending...).Ranges()
+		for len(pending)+len(gone) > 0 && len(holes) < maxHoles {
+			if len(gone) == 0 || len(pending) > 0 && pending[0].First < gone[0].First {
+				holes = append(holes, &watermarkv1.Hole{Range: fromRange(pending[0]), Cause: cause})
+				pending = pending[1:]
+				continue
+			}
+			holes = append(holes, &watermarkv1.Hole{Range: fromRange(gone[0]), Cause: watermarkv1.HoleCause_HOLE_CAUSE_UNAVAILABLE})
+			gone = gone[1:]
+		}
 	}
 	return holes
 }

@@ -63,7 +63,7 @@ func (s *Server) BatchGetWatermarks(ctx context.Context, r *watermarkv1.BatchGet
 	resp := &watermarkv1.BatchGetWatermarksResponse{}
 	for _, m := range marks {
 		resp.Watermarks = append(resp.Watermarks, fromMark(m))
-		resp.Coverages = append(resp.Coverages, fromCoverage(m.Coverage))
+		resp.Coverages = append(resp.Coverages, fromCoverage(m))
 	}
 	return resp, nil
 }
@@ -189,7 +189,7 @@ func (s *Server) GetCoverage(ctx context.Context, r *watermarkv1.GetCoverageRequ
 	}
 	m := marks[0]
 	return &watermarkv1.GetCoverageResponse{
-		Watermark: fromMark(m), Coverage: fromCoverage(m.Coverage), Holes: fromHoles(m), CoveredCount: m.Covered(), ExpectedCount: m.Expected(),
+		Watermark: fromMark(m), Coverage: fromCoverage(m), Holes: fromHoles(m), CoveredCount: m.Covered(), ExpectedCount: m.Expected(),
 	}, nil
 }
 

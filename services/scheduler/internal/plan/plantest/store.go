@@ -66,6 +66,9 @@ func (s *Store) Due(_ context.Context, now time.Time, limit int) (due []plan.Cha
 			c.NextRunAt, due[i].NextRunAt = now, now
 		}
 	}
+	for i := range due {
+		due[i].Rereads = slices.Clone(due[i].Rereads)
+	}
 	return due, nil
 }
 
@@ -108,7 +111,59 @@ func (s *Store) Claim(_ context.Context, channel plan.ChannelID, owner string, t
 		return plan.Channel{}, plan.ErrTaken
 	}
 	c.owner, c.claimedUntil = owner, s.Now().Add(ttl)
-	return c.Channel, nil
+	claimed := c.Channel
+	claimed.Rereads = slices.Clone(c.Rereads)
+	return claimed, nil
+}
+
+// Ask is plan.Store's.
+func (s *Store) Ask(_ context.Context, channel plan.ChannelID, ids plan.Range, now time.Time) (plan.Range, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.channels[channel]
+	if !ok || c.removed {
+		return plan.Range{}, plan.ErrUnknown
+	}
+	r := plan.Asked(ids, now)
+	if was := c.reread(0); was == nil {
+		r.Version = 1
+		c.Rereads = append(c.Rereads, r)
+	} else {
+		if was.Target > was.After {
+			r.After, r.Target = min(r.After, was.After), max(r.Target, was.Target)
+			if was.Due.Before(r.Due) {
+				r.Due = was.Due
+			}
+		}
+		r.Version = was.Version + 1
+		*was = r
+	}
+	return plan.Range{First: r.After + 1, Last: r.Target}, nil
+}
+
+func (c *kept) reread(rung int) *plan.Reread {
+	for i := range c.Rereads {
+		if c.Rereads[i].Rung == rung {
+			return &c.Rereads[i]
+		}
+	}
+	return nil
+}
+
+// leave keeps what a worker says of rereads, but of those that were changed meanwhile.
+func (c *kept) leave(n plan.Next) {
+	c.Pts, c.PtsTop = n.Pts, n.PtsTop
+	for _, r := range n.Rereads {
+		was := c.reread(r.Rung)
+		switch {
+		case was == nil:
+			r.Version = 1
+			c.Rereads = append(c.Rereads, r)
+		case was.Version == r.Version && *was != r:
+			r.Version++
+			*was = r
+		}
+	}
 }
 
 // Renew is plan.Store's.
@@ -134,6 +189,7 @@ func (s *Store) Release(_ context.Context, owner string, next plan.Next) error {
 	before := c.Channel
 	c.owner = ""
 	c.follow(next)
+	c.leave(next)
 	if before.State == plan.Paused {
 		c.State, c.Reason, c.NextRunAt = before.State, before.Reason, time.Time{}
 	}

@@ -54,6 +54,7 @@ func Suite(t *testing.T, open func(*testing.T) (store Tested, queued func() []pl
 		"a run that was closed as lost cannot be ended": testEndedTwice,
 		"ends are counted in order":                     testEnds,
 		"what is not there is ErrUnknown":               testUnknown,
+		"what is to be read again":                      testRereads,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

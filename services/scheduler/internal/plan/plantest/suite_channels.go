@@ -153,3 +153,49 @@ func testDue(s *stage) {
 	s.same(s.due(at.Add(10*time.Minute), 1), []plan.ChannelID{2}) // the longest due comes first into a tick that is full
 	s.same(s.due(at, 10), []plan.ChannelID(nil))
 }
+
+func testRereads(s *stage) {
+	ctx := s.Context()
+	s.follow(1)
+	_, err := s.Ask(ctx, 99, plan.Range{First: 1, Last: 2}, at)
+	s.is(err, plan.ErrUnknown)
+	waits, err := s.Ask(ctx, 1, plan.Range{First: 10, Last: 20}, at)
+	s.ok(err)
+	if waits != (plan.Range{First: 10, Last: 20}) {
+		s.Errorf("got %v waiting", waits)
+	}
+	c, err := s.Claim(ctx, 1, "a", hour)
+	s.ok(err)
+	if len(c.Rereads) != 1 || c.Rereads[0].After != 9 || c.Rereads[0].Target != 20 || !c.Rereads[0].Due.Equal(at) {
+		s.Fatalf("got %+v, want what was asked for", c.Rereads)
+	}
+	// Another ask comes while the worker is at it: what the worker says of that stretch is out of date, what it says of others is not.
+	waits, err = s.Ask(ctx, 1, plan.Range{First: 15, Last: 30}, at.Add(hour))
+	s.ok(err)
+	if waits != (plan.Range{First: 10, Last: 30}) {
+		s.Errorf("got %v waiting, want both", waits)
+	}
+	c.Rereads[0].After = 20
+	step := plan.Reread{Rung: 2, After: 5, Target: 50, Due: at.Add(6 * hour)}
+	s.ok(s.Release(ctx, "a", plan.Next{Channel: 1, State: plan.Idle, At: at, Pts: 77, PtsTop: 30, Rereads: append(c.Rereads, step)}))
+	due, err := s.Due(ctx, at, 10)
+	s.ok(err)
+	if len(due) != 1 || len(due[0].Rereads) != 2 || due[0].Pts != 77 || due[0].PtsTop != 30 {
+		s.Fatalf("got %+v, want a channel with two stretches and its counter", due)
+	}
+	if r := due[0].Rereads[0]; r.After != 9 || r.Target != 30 || !r.Due.Equal(at) {
+		s.Errorf("got %+v, want what was asked for meanwhile", r)
+	}
+	if r := due[0].Rereads[1]; r.After != 5 || r.Target != 50 || !r.Due.Equal(step.Due) || r.Rung != 2 {
+		s.Errorf("got %+v, want the worker's step", r)
+	}
+	c, err = s.Claim(ctx, 1, "a", hour)
+	s.ok(err)
+	c.Rereads[0].After = 30
+	s.ok(s.Release(ctx, "a", plan.Next{Channel: 1, State: plan.Idle, At: at, Rereads: c.Rereads}))
+	waits, err = s.Ask(ctx, 1, plan.Range{First: 1, Last: 2}, at)
+	s.ok(err)
+	if waits != (plan.Range{First: 1, Last: 2}) {
+		s.Errorf("got %v waiting, want only the new one: the other is done", waits)
+	}
+}

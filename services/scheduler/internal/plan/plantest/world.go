@@ -18,6 +18,11 @@ type World struct {
 
 	mu       sync.Mutex
 	tops     map[plan.ChannelID]int64
+	pts      map[plan.ChannelID]int64 // moves with tops, and with Edit
+	gone     map[plan.ChannelID]int   // deletions that the next refresh finds
+	reread   map[plan.ChannelID][]plan.Range
+	restart  map[plan.ChannelID]bool
+	silent   map[plan.ChannelID][]plan.Range // nothing is ever answered about these
 	trouble  map[plan.ChannelID]*plan.Problem
 	down     error
 	hold     map[plan.ChannelID]chan struct{}
@@ -40,12 +45,40 @@ func NewWorld() *World {
 	return &World{
 		PageSize: 10, tops: map[plan.ChannelID]int64{}, trouble: map[plan.ChannelID]*plan.Problem{}, hold: map[plan.ChannelID]chan struct{}{},
 		reading: map[plan.ChannelID]int{}, marks: map[plan.ChannelID]plan.Mark{}, tokens: map[plan.ChannelID]plan.RunID{}, checks: map[plan.ChannelID]plan.Check{},
+		pts: map[plan.ChannelID]int64{}, gone: map[plan.ChannelID]int{}, reread: map[plan.ChannelID][]plan.Range{}, restart: map[plan.ChannelID]bool{},
+		silent: map[plan.ChannelID][]plan.Range{},
 		slices: map[plan.ChannelID]int{}, started: make(chan plan.ChannelID, 1000),
 	}
 }
 
 // Grow makes a channel's highest id top.
-func (w *World) Grow(channel plan.ChannelID, top int64) { w.do(func() { w.tops[channel] = top }) }
+func (w *World) Grow(channel plan.ChannelID, top int64) {
+	w.do(func() {
+		w.pts[channel] += top - w.tops[channel]
+		w.tops[channel] = top
+	})
+}
+
+// Edit makes the channel's event counter move without a new id; gone are that many deletions that the next reading again finds.
+func (w *World) Edit(channel plan.ChannelID, gone int) {
+	w.do(func() { w.pts[channel]++; w.gone[channel] = gone })
+}
+
+// Restart makes the channel's ids begin anew, up to top: to read covered ids again is refused until the mark was rewound.
+func (w *World) Restart(channel plan.ChannelID, top int64) {
+	w.do(func() { w.tops[channel], w.pts[channel], w.restart[channel] = top, top, true })
+}
+
+// Silence makes the parser answer nothing about ids.
+func (w *World) Silence(channel plan.ChannelID, r plan.Range) {
+	w.do(func() { w.silent[channel] = append(w.silent[channel], r) })
+}
+
+// Reread are the ranges that were read again since the last call.
+func (w *World) Reread(channel plan.ChannelID) (ranges []plan.Range) {
+	w.do(func() { ranges = w.reread[channel]; delete(w.reread, channel) })
+	return ranges
+}
 
 // Trouble makes every question about a channel end in p; nil ends it.
 func (w *World) Trouble(channel plan.ChannelID, p *plan.Problem) {
@@ -111,7 +144,7 @@ func (w *World) Resolve(_ context.Context, ref string) (c plan.Channel, err erro
 func (w *World) Probe(_ context.Context, channels []plan.ChannelID) (probes []plan.Probe, err error) {
 	w.do(func() {
 		for _, c := range channels {
-			p := plan.Probe{Top: w.tops[c]}
+			p := plan.Probe{Top: w.tops[c], Pts: w.pts[c]}
 			if t := w.trouble[c]; t != nil {
 				p = plan.Probe{Err: t}
 			}
@@ -144,8 +177,14 @@ func (w *World) Parse(ctx context.Context, s plan.Slice) (read plan.Read, err er
 		if err = w.down; err == nil && w.trouble[s.Channel] != nil {
 			err = w.trouble[s.Channel]
 		}
+		if err == nil && s.Mode == plan.Refresh && w.restart[s.Channel] {
+			err = &plan.Problem{Kind: plan.Restarted, Reason: "HISTORY_RESTARTED", Message: "began anew"}
+		}
 		if err == nil {
-			read = w.read(s)
+			if read = w.read(s); len(read.Covered) == 0 {
+				err = &plan.Problem{Kind: plan.Unproved, Reason: "NOTHING_PROVED", Message: "no answer"}
+				return
+			}
 			w.slices[s.Channel]++
 		}
 	})
@@ -155,8 +194,9 @@ func (w *World) Parse(ctx context.Context, s plan.Slice) (read plan.Read, err er
 func (w *World) read(s plan.Slice) (read plan.Read) {
 	left := int64(s.MaxPages) * w.PageSize
 	for _, r := range s.Ranges {
+		r = w.audible(s, r)
 		n := min(left, r.Last-r.First+1)
-		if left -= n; n == 0 {
+		if left -= max(n, 0); n <= 0 {
 			break
 		}
 		if s.Mode == plan.Historical {
@@ -171,8 +211,27 @@ func (w *World) read(s plan.Slice) (read plan.Read) {
 			read.Floor = 1
 		}
 	}
+	if s.Mode == plan.Refresh {
+		w.reread[s.Channel] = append(w.reread[s.Channel], read.Covered...)
+		read.Deleted = w.gone[s.Channel]
+		delete(w.gone, s.Channel)
+	}
 	read.Messages, read.Pages = read.New, (read.New+int(w.PageSize)-1)/int(w.PageSize)
 	return read
+}
+
+// audible is r up to where silence begins.
+func (w *World) audible(s plan.Slice, r plan.Range) plan.Range {
+	for _, x := range w.silent[s.Channel] {
+		switch {
+		case x.Last < r.First || r.Last < x.First:
+		case s.Mode == plan.Historical:
+			r.First = max(r.First, x.Last+1)
+		default:
+			r.Last = min(r.Last, x.First-1)
+		}
+	}
+	return r
 }
 
 // Get is plan.Marks's.
@@ -198,14 +257,24 @@ func (w *World) Advance(_ context.Context, a plan.Advance) (err error) {
 		}
 		w.tokens[a.Channel] = a.Run
 		m := w.marks[a.Channel]
-		m.Covered = merge(append(slices.Clone(m.Covered), a.Covered...))
-		m.Top, m.Generation = max(m.Top, a.Top), 1
+		m.Unavailable = Merge(append(slices.Clone(m.Unavailable), a.Unavailable...))
+		m.Covered = Merge(append(slices.Clone(m.Covered), a.Covered...))
+		m.Top, m.Generation = max(m.Top, a.Top), max(m.Generation, 1)
 		if a.Floor > 0 {
 			m.Floor = a.Floor
 		}
 		w.marks[a.Channel] = m
 	})
 	return err
+}
+
+// Rewind is plan.Marks's.
+func (w *World) Rewind(_ context.Context, channel plan.ChannelID, _, _ string) error {
+	w.do(func() {
+		w.marks[channel] = plan.Mark{Generation: w.marks[channel].Generation + 1}
+		delete(w.restart, channel)
+	})
+	return nil
 }
 
 // Check is plan.Marks's.
@@ -219,7 +288,8 @@ func (w *World) Check(_ context.Context, checks []plan.Check) (err error) {
 	return err
 }
 
-func merge(ranges []plan.Range) (merged []plan.Range) {
+// Merge normalizes ranges.
+func Merge(ranges []plan.Range) (merged []plan.Range) {
 	slices.SortFunc(ranges, func(a, b plan.Range) int { return int(a.First - b.First) })
 	for _, r := range ranges {
 		if n := len(merged) - 1; n >= 0 && r.First <= merged[n].Last+1 {

@@ -60,7 +60,7 @@ func (q *Queries) AddChannel(ctx context.Context, arg AddChannelParams) (bool, e
 const claimChannel = `-- name: ClaimChannel :one
 UPDATE scheduler.channels SET claimed_by = $1::text, claimed_until = now() + $2::bigint * interval '1 ms'
 WHERE channel_id = $3 AND removed_at IS NULL AND state <> 'paused' AND (claimed_by IS NULL OR claimed_until < now())
-RETURNING channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch
+RETURNING channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch, pts, pts_top
 `
 
 type ClaimChannelParams struct {
@@ -93,6 +93,8 @@ func (q *Queries) ClaimChannel(ctx context.Context, arg ClaimChannelParams) (Sch
 		&i.ClaimedBy,
 		&i.ClaimedUntil,
 		&i.Epoch,
+		&i.Pts,
+		&i.PtsTop,
 	)
 	return i, err
 }
@@ -155,7 +157,7 @@ UPDATE scheduler.channels c SET
     epoch = c.epoch + CASE WHEN due.lost THEN 1 ELSE 0 END, claimed_by = NULL, claimed_until = NULL,
     next_run_at = least(c.next_run_at, $1::timestamptz)
 FROM due WHERE c.channel_id = due.channel_id
-RETURNING c.channel_id, c.username, c.title, c.supergroup, c.protected, c.state, c.reason, c.note, c.interval_ms, c.horizon_ms, c.horizon_messages, c.next_run_at, c.checked_at, c.advanced_at, c.failures, c.created_at, c.removed_at, c.claimed_by, c.claimed_until, c.epoch
+RETURNING c.channel_id, c.username, c.title, c.supergroup, c.protected, c.state, c.reason, c.note, c.interval_ms, c.horizon_ms, c.horizon_messages, c.next_run_at, c.checked_at, c.advanced_at, c.failures, c.created_at, c.removed_at, c.claimed_by, c.claimed_until, c.epoch, c.pts, c.pts_top
 `
 
 type DueChannelsParams struct {
@@ -194,6 +196,8 @@ func (q *Queries) DueChannels(ctx context.Context, arg DueChannelsParams) ([]Sch
 			&i.ClaimedBy,
 			&i.ClaimedUntil,
 			&i.Epoch,
+			&i.Pts,
+			&i.PtsTop,
 		); err != nil {
 			return nil, err
 		}
@@ -206,7 +210,7 @@ func (q *Queries) DueChannels(ctx context.Context, arg DueChannelsParams) ([]Sch
 }
 
 const getChannel = `-- name: GetChannel :one
-SELECT channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch FROM scheduler.channels WHERE channel_id = $1 AND removed_at IS NULL
+SELECT channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch, pts, pts_top FROM scheduler.channels WHERE channel_id = $1 AND removed_at IS NULL
 `
 
 func (q *Queries) GetChannel(ctx context.Context, channelID int64) (SchedulerChannel, error) {
@@ -233,6 +237,8 @@ func (q *Queries) GetChannel(ctx context.Context, channelID int64) (SchedulerCha
 		&i.ClaimedBy,
 		&i.ClaimedUntil,
 		&i.Epoch,
+		&i.Pts,
+		&i.PtsTop,
 	)
 	return i, err
 }
@@ -262,7 +268,7 @@ func (q *Queries) LastProgress(ctx context.Context) ([]*time.Time, error) {
 }
 
 const listChannels = `-- name: ListChannels :many
-SELECT channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch FROM scheduler.channels
+SELECT channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch, pts, pts_top FROM scheduler.channels
 WHERE removed_at IS NULL AND channel_id > $1 AND ($2::text = '' OR state = $2::text)
 ORDER BY channel_id LIMIT $3
 `
@@ -303,6 +309,8 @@ func (q *Queries) ListChannels(ctx context.Context, arg ListChannelsParams) ([]S
 			&i.ClaimedBy,
 			&i.ClaimedUntil,
 			&i.Epoch,
+			&i.Pts,
+			&i.PtsTop,
 		); err != nil {
 			return nil, err
 		}
@@ -342,7 +350,7 @@ func (q *Queries) OldestDue(ctx context.Context, now time.Time) ([]*time.Time, e
 const pauseChannel = `-- name: PauseChannel :one
 UPDATE scheduler.channels SET state = 'paused', reason = '', note = $1, next_run_at = NULL
 WHERE channel_id = $2 AND removed_at IS NULL
-RETURNING channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch
+RETURNING channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch, pts, pts_top
 `
 
 type PauseChannelParams struct {
@@ -374,6 +382,8 @@ func (q *Queries) PauseChannel(ctx context.Context, arg PauseChannelParams) (Sch
 		&i.ClaimedBy,
 		&i.ClaimedUntil,
 		&i.Epoch,
+		&i.Pts,
+		&i.PtsTop,
 	)
 	return i, err
 }
@@ -383,8 +393,9 @@ UPDATE scheduler.channels SET claimed_by = NULL, claimed_until = NULL, epoch = e
     state = CASE WHEN state = 'paused' THEN state ELSE $1::text END,
     reason = CASE WHEN state = 'paused' THEN reason ELSE $2::text END,
     next_run_at = CASE WHEN state = 'paused' OR removed_at IS NOT NULL THEN NULL ELSE $3::timestamptz END,
-    failures = $4::int, checked_at = coalesce($5, checked_at), advanced_at = coalesce($6, advanced_at)
-WHERE channel_id = $7 AND claimed_by = $8::text
+    failures = $4::int, checked_at = coalesce($5, checked_at), advanced_at = coalesce($6, advanced_at),
+    pts = $7, pts_top = $8
+WHERE channel_id = $9 AND claimed_by = $10::text
 `
 
 type ReleaseClaimParams struct {
@@ -394,6 +405,8 @@ type ReleaseClaimParams struct {
 	Failures   int32
 	CheckedAt  *time.Time
 	AdvancedAt *time.Time
+	Pts        int64
+	PtsTop     int64
 	ChannelID  int64
 	Owner      string
 }
@@ -407,6 +420,8 @@ func (q *Queries) ReleaseClaim(ctx context.Context, arg ReleaseClaimParams) (int
 		arg.Failures,
 		arg.CheckedAt,
 		arg.AdvancedAt,
+		arg.Pts,
+		arg.PtsTop,
 		arg.ChannelID,
 		arg.Owner,
 	)
@@ -457,7 +472,7 @@ UPDATE scheduler.channels SET
     state = CASE WHEN state = 'paused' THEN 'active' ELSE state END, note = '', failures = 0,
     next_run_at = CASE WHEN state = 'paused' THEN $1::timestamptz ELSE next_run_at END
 WHERE channel_id = $2 AND removed_at IS NULL
-RETURNING channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch
+RETURNING channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch, pts, pts_top
 `
 
 type ResumeChannelParams struct {
@@ -489,6 +504,8 @@ func (q *Queries) ResumeChannel(ctx context.Context, arg ResumeChannelParams) (S
 		&i.ClaimedBy,
 		&i.ClaimedUntil,
 		&i.Epoch,
+		&i.Pts,
+		&i.PtsTop,
 	)
 	return i, err
 }
@@ -575,7 +592,7 @@ UPDATE scheduler.channels SET
     horizon_ms = CASE WHEN $4::boolean THEN $5::bigint ELSE horizon_ms END,
     horizon_messages = CASE WHEN $4::boolean THEN $6::bigint ELSE horizon_messages END
 WHERE channel_id = $7 AND removed_at IS NULL
-RETURNING channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch
+RETURNING channel_id, username, title, supergroup, protected, state, reason, note, interval_ms, horizon_ms, horizon_messages, next_run_at, checked_at, advanced_at, failures, created_at, removed_at, claimed_by, claimed_until, epoch, pts, pts_top
 `
 
 type UpdateChannelParams struct {
@@ -620,6 +637,8 @@ func (q *Queries) UpdateChannel(ctx context.Context, arg UpdateChannelParams) (S
 		&i.ClaimedBy,
 		&i.ClaimedUntil,
 		&i.Epoch,
+		&i.Pts,
+		&i.PtsTop,
 	)
 	return i, err
 }

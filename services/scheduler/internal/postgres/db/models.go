@@ -31,11 +31,22 @@ type SchedulerChannel struct {
 	ClaimedBy       pgtype.Text
 	ClaimedUntil    *time.Time
 	Epoch           int64
+	Pts             int64
+	PtsTop          int64
 }
 
 type SchedulerEnded struct {
 	OnlyRow bool
 	N       int64
+}
+
+type SchedulerReread struct {
+	ChannelID int64
+	Rung      int32
+	AfterID   int64
+	TargetID  int64
+	DueAt     time.Time
+	Version   int64
 }
 
 type SchedulerRun struct {

@@ -96,7 +96,8 @@ UPDATE scheduler.channels SET claimed_by = NULL, claimed_until = NULL, epoch = e
     state = CASE WHEN state = 'paused' THEN state ELSE sqlc.arg(state)::text END,
     reason = CASE WHEN state = 'paused' THEN reason ELSE sqlc.arg(reason)::text END,
     next_run_at = CASE WHEN state = 'paused' OR removed_at IS NOT NULL THEN NULL ELSE sqlc.arg(next_run_at)::timestamptz END,
-    failures = sqlc.arg(failures)::int, checked_at = coalesce(sqlc.narg(checked_at), checked_at), advanced_at = coalesce(sqlc.narg(advanced_at), advanced_at)
+    failures = sqlc.arg(failures)::int, checked_at = coalesce(sqlc.narg(checked_at), checked_at), advanced_at = coalesce(sqlc.narg(advanced_at), advanced_at),
+    pts = sqlc.arg(pts), pts_top = sqlc.arg(pts_top)
 WHERE channel_id = sqlc.arg(channel_id) AND claimed_by = sqlc.arg(owner)::text;
 
 -- name: CountStates :many

@@ -2,6 +2,7 @@ package marktest
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,18 +21,19 @@ var (
 func TestStore(t *testing.T, open func(*testing.T) mark.Store) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T, mark.Store){
-		"what is written is read":             testRoundTrip,
-		"unknown marks are left out":          testUnknown,
-		"a stale run changes nothing":         testStale,
-		"steps of a batch stand alone":        testBatch,
-		"a batch may name a mark twice":       testTwice,
-		"crossed writers both land":           testCrossed,
-		"a check moves no coverage":           testCheck,
-		"a list is ordered, filtered, paged":  testList,
-		"a rewind needs the version it saw":   testRewind,
-		"repeating an advance keeps the etag": testRepeat,
-		"only new ids are counted as added":   testAdded,
-		"a mark of 10,000 ranges advances":    testWide,
+		"what is written is read":                                    testRoundTrip,
+		"unknown marks are left out":                                 testUnknown,
+		"what is unavailable is kept until it is covered or rewound": testUnavailable,
+		"a stale run changes nothing":                                testStale,
+		"steps of a batch stand alone":                               testBatch,
+		"a batch may name a mark twice":                              testTwice,
+		"crossed writers both land":                                  testCrossed,
+		"a check moves no coverage":                                  testCheck,
+		"a list is ordered, filtered, paged":                         testList,
+		"a rewind needs the version it saw":                          testRewind,
+		"repeating an advance keeps the etag":                        testRepeat,
+		"only new ids are counted as added":                          testAdded,
+		"a mark of 10,000 ranges advances":                           testWide,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,6 +73,22 @@ func testRoundTrip(t *testing.T, s mark.Store) {
 		if diff := cmp.Diff(got, want, sameSet); diff != "" {
 			t.Errorf("%s (-got +want):\n%s", name, diff)
 		}
+	}
+}
+
+func testUnavailable(t *testing.T, s mark.Store) {
+	advance(t, s, mark.Step{Key: key(1), Covered: []mark.Range{{First: 10, Last: 20}}, Unavailable: []mark.Range{{First: 3, Last: 12}}})
+	if got := get(t, s, 1).Unavailable.Ranges(); !slices.Equal(got, []mark.Range{{First: 3, Last: 9}}) {
+		t.Errorf("got %v unavailable, want what is not covered", got)
+	}
+	advance(t, s, mark.Step{Key: key(1), Covered: []mark.Range{{First: 5, Last: 5}}})
+	m := get(t, s, 1)
+	if got := m.Unavailable.Ranges(); !slices.Equal(got, []mark.Range{{First: 3, Last: 4}, {First: 6, Last: 9}}) {
+		t.Errorf("got %v unavailable, want it without what got covered", got)
+	}
+	m, err := s.Rewind(t.Context(), mark.Rewind{Key: key(1), Ranges: []mark.Range{{First: 1, Last: 7}}, Reason: "try again", Version: m.Version}, at)
+	if got := m.Unavailable.Ranges(); err != nil || !slices.Equal(got, []mark.Range{{First: 8, Last: 9}}) {
+		t.Errorf("got %v unavailable, %v, want what was not rewound", got, err)
 	}
 }
 

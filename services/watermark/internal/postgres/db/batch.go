@@ -20,7 +20,7 @@ var (
 
 const saveMark = `-- name: SaveMark :batchexec
 UPDATE watermark.marks SET covered = $3, state = $4, reason = $5, floor_id = $6, top_id = $7, head_at = $8, checked_at = $9, advanced_at = $10,
-    run_token = $11, generation = $12, version = $13
+    run_token = $11, generation = $12, version = $13, unavailable = $14
 WHERE channel_id = $1 AND stage = $2
 `
 
@@ -31,19 +31,20 @@ type SaveMarkBatchResults struct {
 }
 
 type SaveMarkParams struct {
-	ChannelID  int64
-	Stage      string
-	Covered    pgtype.Multirange[pgtype.Range[pgtype.Int8]]
-	State      string
-	Reason     string
-	FloorID    int64
-	TopID      int64
-	HeadAt     *time.Time
-	CheckedAt  *time.Time
-	AdvancedAt *time.Time
-	RunToken   int64
-	Generation int64
-	Version    int64
+	ChannelID   int64
+	Stage       string
+	Covered     pgtype.Multirange[pgtype.Range[pgtype.Int8]]
+	State       string
+	Reason      string
+	FloorID     int64
+	TopID       int64
+	HeadAt      *time.Time
+	CheckedAt   *time.Time
+	AdvancedAt  *time.Time
+	RunToken    int64
+	Generation  int64
+	Version     int64
+	Unavailable pgtype.Multirange[pgtype.Range[pgtype.Int8]]
 }
 
 func (q *Queries) SaveMark(ctx context.Context, arg []SaveMarkParams) *SaveMarkBatchResults {
@@ -63,6 +64,7 @@ func (q *Queries) SaveMark(ctx context.Context, arg []SaveMarkParams) *SaveMarkB
 			a.RunToken,
 			a.Generation,
 			a.Version,
+			a.Unavailable,
 		}
 		batch.Queue(saveMark, vals...)
 	}

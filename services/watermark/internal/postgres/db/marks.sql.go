@@ -58,7 +58,7 @@ func (q *Queries) CreateMarks(ctx context.Context, arg CreateMarksParams) error 
 
 const getMarks = `-- name: GetMarks :many
 
-SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM watermark.marks m
 JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
@@ -66,6 +66,9 @@ JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.covered) r
 ) c
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.unavailable) r
+) u
 WHERE m.version > 0
 `
 
@@ -75,20 +78,22 @@ type GetMarksParams struct {
 }
 
 type GetMarksRow struct {
-	ChannelID  int64
-	Stage      string
-	Firsts     []int64
-	Ends       []int64
-	State      string
-	Reason     string
-	FloorID    int64
-	TopID      int64
-	HeadAt     *time.Time
-	CheckedAt  *time.Time
-	AdvancedAt *time.Time
-	RunToken   int64
-	Generation int64
-	Version    int64
+	ChannelID         int64
+	Stage             string
+	Firsts            []int64
+	Ends              []int64
+	UnavailableFirsts []int64
+	UnavailableEnds   []int64
+	State             string
+	Reason            string
+	FloorID           int64
+	TopID             int64
+	HeadAt            *time.Time
+	CheckedAt         *time.Time
+	AdvancedAt        *time.Time
+	RunToken          int64
+	Generation        int64
+	Version           int64
 }
 
 // Coverage is read as two arrays, ends outside: Postgres sends those several times faster than a wide multirange.
@@ -106,6 +111,8 @@ func (q *Queries) GetMarks(ctx context.Context, arg GetMarksParams) ([]GetMarksR
 			&i.Stage,
 			&i.Firsts,
 			&i.Ends,
+			&i.UnavailableFirsts,
+			&i.UnavailableEnds,
 			&i.State,
 			&i.Reason,
 			&i.FloorID,
@@ -167,12 +174,15 @@ func (q *Queries) GetVersions(ctx context.Context, arg GetVersionsParams) ([]Get
 }
 
 const listMarks = `-- name: ListMarks :many
-SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM watermark.marks m
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.covered) r
 ) c
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.unavailable) r
+) u
 WHERE (m.stage, m.channel_id) > ($1::text, $2::bigint)
   AND ($3::text = '' OR m.stage = $3::text)
   AND ($4::text = '' OR m.state = $4::text)
@@ -192,20 +202,22 @@ type ListMarksParams struct {
 }
 
 type ListMarksRow struct {
-	ChannelID  int64
-	Stage      string
-	Firsts     []int64
-	Ends       []int64
-	State      string
-	Reason     string
-	FloorID    int64
-	TopID      int64
-	HeadAt     *time.Time
-	CheckedAt  *time.Time
-	AdvancedAt *time.Time
-	RunToken   int64
-	Generation int64
-	Version    int64
+	ChannelID         int64
+	Stage             string
+	Firsts            []int64
+	Ends              []int64
+	UnavailableFirsts []int64
+	UnavailableEnds   []int64
+	State             string
+	Reason            string
+	FloorID           int64
+	TopID             int64
+	HeadAt            *time.Time
+	CheckedAt         *time.Time
+	AdvancedAt        *time.Time
+	RunToken          int64
+	Generation        int64
+	Version           int64
 }
 
 func (q *Queries) ListMarks(ctx context.Context, arg ListMarksParams) ([]ListMarksRow, error) {
@@ -229,6 +241,8 @@ func (q *Queries) ListMarks(ctx context.Context, arg ListMarksParams) ([]ListMar
 			&i.Stage,
 			&i.Firsts,
 			&i.Ends,
+			&i.UnavailableFirsts,
+			&i.UnavailableEnds,
 			&i.State,
 			&i.Reason,
 			&i.FloorID,
@@ -252,18 +266,21 @@ func (q *Queries) ListMarks(ctx context.Context, arg ListMarksParams) ([]ListMar
 
 const lockMarks = `-- name: LockMarks :many
 WITH m AS (
-    SELECT o.channel_id, o.stage, o.covered, o.state, o.reason, o.floor_id, o.top_id, o.head_at, o.checked_at, o.advanced_at, o.run_token, o.generation, o.version FROM watermark.marks o
+    SELECT o.channel_id, o.stage, o.covered, o.state, o.reason, o.floor_id, o.top_id, o.head_at, o.checked_at, o.advanced_at, o.run_token, o.generation, o.version, o.unavailable FROM watermark.marks o
     JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
       ON o.channel_id = k.channel_id AND o.stage = k.stage
     ORDER BY o.stage, o.channel_id
     FOR UPDATE OF o
 )
-SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM m
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.covered) r
 ) c
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.unavailable) r
+) u
 `
 
 type LockMarksParams struct {
@@ -272,20 +289,22 @@ type LockMarksParams struct {
 }
 
 type LockMarksRow struct {
-	ChannelID  int64
-	Stage      string
-	Firsts     []int64
-	Ends       []int64
-	State      string
-	Reason     string
-	FloorID    int64
-	TopID      int64
-	HeadAt     *time.Time
-	CheckedAt  *time.Time
-	AdvancedAt *time.Time
-	RunToken   int64
-	Generation int64
-	Version    int64
+	ChannelID         int64
+	Stage             string
+	Firsts            []int64
+	Ends              []int64
+	UnavailableFirsts []int64
+	UnavailableEnds   []int64
+	State             string
+	Reason            string
+	FloorID           int64
+	TopID             int64
+	HeadAt            *time.Time
+	CheckedAt         *time.Time
+	AdvancedAt        *time.Time
+	RunToken          int64
+	Generation        int64
+	Version           int64
 }
 
 // In one order, whoever asks: so two batches never wait for each other in a circle. Coverage is unfolded from what was locked: beside the
@@ -304,6 +323,8 @@ func (q *Queries) LockMarks(ctx context.Context, arg LockMarksParams) ([]LockMar
 			&i.Stage,
 			&i.Firsts,
 			&i.Ends,
+			&i.UnavailableFirsts,
+			&i.UnavailableEnds,
 			&i.State,
 			&i.Reason,
 			&i.FloorID,

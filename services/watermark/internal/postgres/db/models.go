@@ -11,19 +11,20 @@ import (
 )
 
 type WatermarkMark struct {
-	ChannelID  int64
-	Stage      string
-	Covered    pgtype.Multirange[pgtype.Range[pgtype.Int8]]
-	State      string
-	Reason     string
-	FloorID    int64
-	TopID      int64
-	HeadAt     *time.Time
-	CheckedAt  *time.Time
-	AdvancedAt *time.Time
-	RunToken   int64
-	Generation int64
-	Version    int64
+	ChannelID   int64
+	Stage       string
+	Covered     pgtype.Multirange[pgtype.Range[pgtype.Int8]]
+	State       string
+	Reason      string
+	FloorID     int64
+	TopID       int64
+	HeadAt      *time.Time
+	CheckedAt   *time.Time
+	AdvancedAt  *time.Time
+	RunToken    int64
+	Generation  int64
+	Version     int64
+	Unavailable pgtype.Multirange[pgtype.Range[pgtype.Int8]]
 }
 
 type WatermarkRewind struct {

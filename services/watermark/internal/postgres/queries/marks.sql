@@ -1,7 +1,7 @@
 -- Coverage is read as two arrays, ends outside: Postgres sends those several times faster than a wide multirange.
 
 -- name: GetMarks :many
-SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM watermark.marks m
 JOIN (SELECT unnest(sqlc.arg(channel_ids)::bigint[]) AS channel_id, unnest(sqlc.arg(stages)::text[]) AS stage) k
@@ -9,15 +9,21 @@ JOIN (SELECT unnest(sqlc.arg(channel_ids)::bigint[]) AS channel_id, unnest(sqlc.
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.covered) r
 ) c
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.unavailable) r
+) u
 WHERE m.version > 0;
 
 -- name: ListMarks :many
-SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM watermark.marks m
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.covered) r
 ) c
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.unavailable) r
+) u
 WHERE (m.stage, m.channel_id) > (sqlc.arg(after_stage)::text, sqlc.arg(after_channel)::bigint)
   AND (sqlc.arg(stage)::text = '' OR m.stage = sqlc.arg(stage)::text)
   AND (sqlc.arg(state)::text = '' OR m.state = sqlc.arg(state)::text)
@@ -44,16 +50,19 @@ WITH m AS (
     ORDER BY o.stage, o.channel_id
     FOR UPDATE OF o
 )
-SELECT m.channel_id, m.stage, c.firsts, c.ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM m
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.covered) r
-) c;
+) c
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(lower(r)), '{}')::bigint[] AS firsts, COALESCE(array_agg(upper(r)), '{}')::bigint[] AS ends FROM unnest(m.unavailable) r
+) u;
 
 -- name: SaveMark :batchexec
 UPDATE watermark.marks SET covered = $3, state = $4, reason = $5, floor_id = $6, top_id = $7, head_at = $8, checked_at = $9, advanced_at = $10,
-    run_token = $11, generation = $12, version = $13
+    run_token = $11, generation = $12, version = $13, unavailable = $14
 WHERE channel_id = $1 AND stage = $2;
 
 -- name: AuditRewind :exec
