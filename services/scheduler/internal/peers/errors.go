@@ -1,6 +1,8 @@
 package peers
 
 import (
+	"errors"
+
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -14,7 +16,6 @@ var kinds = map[string]plan.Kind{
 	"CHANNEL_PRIVATE": plan.Barred, "NOT_A_MEMBER": plan.Barred, "USERNAME_NOT_OCCUPIED": plan.Barred, "CHANNEL_NOT_FOUND": plan.Barred,
 	"NO_ACCOUNT": plan.NoReader, "SESSION_GONE": plan.NoReader, "ACCOUNT_FROZEN": plan.NoReader,
 	"FLOOD_WAIT":        plan.Flooded,
-	"SCOPE_TOO_SMALL":   plan.Failed, // our certificate is not the one that the peer lets in: nothing about the channel
 	"HISTORY_RESTARTED": plan.Restarted, "NOTHING_PROVED": plan.Unproved,
 	"STALE_RUN_TOKEN": plan.Stale, "STALE_GENERATION": plan.Stale,
 }
@@ -31,6 +32,9 @@ func problem(peer string, err error) error {
 	p.Retry, _ = rpc.RetryAfter(err)
 	kind, known := kinds[p.Reason]
 	switch {
+	case s.Code() == codes.Unauthenticated, p.Reason == "SCOPE_TOO_SMALL": // nothing about the channel, nor about who called us
+		p.Reason, p.Message = "PEER_REFUSES_US", "the "+peer+" service does not let this one in: check --tls-cert-file and --tls-ca-file of both"
+		p.Cause = errors.New(s.Message())
 	case known:
 		p.Kind = kind
 	case s.Code() == codes.NotFound, s.Code() == codes.PermissionDenied:
