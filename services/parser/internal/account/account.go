@@ -85,11 +85,12 @@ type Lease struct {
 	Token   int64
 }
 
-// The life of a lease: an owner that cannot renew stops reading Margin before the end, so that two never overlap.
+// The life of a lease. An owner that cannot renew stops reading Margin before the end, so that two never overlap. It is short, since whoever takes over
+// from a process that was killed must wait for its end.
 const (
-	LeaseTTL   = 30 * time.Second
-	LeaseRenew = 10 * time.Second
-	Margin     = 5 * time.Second
+	LeaseTTL   = 6 * time.Second
+	LeaseRenew = time.Second
+	Margin     = time.Second
 )
 
 // What can go wrong with an account in the store.

@@ -24,7 +24,8 @@ func (p *Pool) renew(ctx context.Context, r *reader) {
 		case <-r.changed:
 		}
 		asked := p.now()
-		err := p.renewOnce(ctx, r)
+		last := good.Add(account.LeaseTTL - account.Margin) // a renewal that hangs must not outlive the lease
+		err := p.renewOnce(ctx, r, last.Sub(asked))
 		switch {
 		case err == nil:
 			good = asked
@@ -32,7 +33,7 @@ func (p *Pool) renew(ctx context.Context, r *reader) {
 			p.log.Warn("account was taken over", "account", r.id())
 			r.stop(err)
 			return
-		case ctx.Err() == nil && p.now().Sub(good)+account.LeaseRenew > account.LeaseTTL-account.Margin:
+		case ctx.Err() == nil && p.now().Add(account.LeaseRenew).After(last):
 			p.log.Error("account's lease cannot be renewed, closing its connection", "account", r.id(), "err", err)
 			r.stop(err)
 			return
@@ -40,8 +41,8 @@ func (p *Pool) renew(ctx context.Context, r *reader) {
 	}
 }
 
-func (p *Pool) renewOnce(ctx context.Context, r *reader) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+func (p *Pool) renewOnce(ctx context.Context, r *reader, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, min(storeTimeout, within))
 	defer cancel()
 	state := r.state()
 	p.metrics.accounts.DeletePartialMatch(labelAccount(r.id()))

@@ -13,7 +13,7 @@ import (
 
 const (
 	// lookEvery is how often accounts are looked for that nobody reads with.
-	lookEvery = 2 * time.Second
+	lookEvery = 500 * time.Millisecond
 	// parkFor keeps an account away whose connection ended for good; a fresh login ends it.
 	parkFor = time.Hour
 	// storeTimeout bounds the store's part in keeping a connection.
