@@ -12,10 +12,11 @@ import (
 
 // toPost turns a message into a post; raw is kept, not copied. The mapping is pure and total: whatever TL can say gives a post.
 func toPost(channel ingest.ChannelID, m *tg.Message, raw []byte) ingest.Post {
+	text := clean(m.Message)
 	return ingest.Post{
 		Channel: channel, Message: ingest.MessageID(m.ID),
 		PostedAt: instant(m.Date), EditedAt: instant(m.EditDate), EditHidden: m.EditHide,
-		Text: clean(m.Message), Entities: toEntities(m.Entities),
+		Text: text, Entities: toEntities(m.Entities, text),
 		AuthorSignature: clean(m.PostAuthor), Author: toPeer(m.FromID),
 		Views: counter(m.GetViews()), Forwards: counter(m.GetForwards()), Replies: toReplies(m), Reactions: toReactions(m),
 		Album: m.GroupedID, Forward: toForward(m), ReplyTo: toReply(m.ReplyTo), Media: toMedia(m.Media),

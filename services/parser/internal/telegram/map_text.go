@@ -12,15 +12,33 @@ import (
 // entityPrefix starts the TL names of all entities.
 const entityPrefix = "messageEntity"
 
-func toEntities(entities []tg.MessageEntityClass) []ingest.Entity {
+// toEntities leaves out what does not lie within the text: whoever cuts the text by it would fall.
+func toEntities(entities []tg.MessageEntityClass, text string) []ingest.Entity {
 	if len(entities) == 0 {
 		return nil
 	}
-	out := make([]ingest.Entity, len(entities))
-	for i, e := range entities {
-		out[i] = toEntity(e)
+	length := units(text)
+	out := make([]ingest.Entity, 0, len(entities))
+	for _, e := range entities {
+		if from, n := e.GetOffset(), e.GetLength(); from >= 0 && n > 0 && from+n <= length {
+			out = append(out, toEntity(e))
+		}
+	}
+	if len(out) == 0 {
+		return nil
 	}
 	return out
+}
+
+// units is the length of a text in UTF-16 code units, which is how entities count.
+func units(text string) (n int) {
+	for _, r := range text {
+		n++
+		if r >= 0x10000 {
+			n++
+		}
+	}
+	return n
 }
 
 func toEntity(entity tg.MessageEntityClass) ingest.Entity {

@@ -42,7 +42,7 @@ func decodeMessages(channel ingest.ChannelID, b []byte, newest ingest.MessageID)
 	if err != nil {
 		return nil, fmt.Errorf("decode the head of a page: %w", err)
 	}
-	d := decoder{buf: buf, channel: channel, posts: make([]ingest.Post, 0, min(n, pageSize))}
+	d := decoder{buf: buf, size: len(b), nested: nested(b), channel: channel, posts: make([]ingest.Post, 0, min(n, pageSize))}
 	entries := make([]entry, 0, min(n, pageSize))
 	for range n {
 		raw := buf.Buf
@@ -59,6 +59,8 @@ func decodeMessages(channel ingest.ChannelID, b []byte, newest ingest.MessageID)
 // decoder turns messages into posts one by one. It decodes each into the same place: a tg.Message is more than a kilobyte, most of it empty.
 type decoder struct {
 	buf     *bin.Buffer
+	size    int   // of the answer
+	nested  []int // places in it, of nested()
 	channel ingest.ChannelID
 	posts   []ingest.Post // entries point into it
 	message tg.Message
@@ -67,7 +69,16 @@ type decoder struct {
 }
 
 func (d *decoder) next() (entry, error) {
-	raw := d.buf.Buf
+	whole := d.buf.Buf
+	at := d.size - len(whole)
+	raw := whole[:bound(d.nested, at, d.size)-at]
+	d.buf.Buf = raw
+	e, err := d.within(raw)
+	d.buf.Buf = whole[len(raw)-len(d.buf.Buf):]
+	return e, err
+}
+
+func (d *decoder) within(raw []byte) (entry, error) {
 	constructor, err := d.buf.PeekID()
 	if err != nil {
 		return entry{}, err
