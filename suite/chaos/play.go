@@ -175,7 +175,11 @@ func (h *show) storm(ctx context.Context) error {
 		if n := len(late); n > 0 && (i%2 == 0 || n >= len(h.report.script.faults)-i) {
 			c := late[0]
 			late = late[1:]
-			background.Go(func() { _ = h.follow(h.ctx, c) })
+			background.Go(func() {
+				if err := h.follow(h.ctx, c); err != nil {
+					h.report.blame("channel %d cannot be followed: %v", c.id, err)
+				}
+			})
 		}
 		if err := h.play(ctx, f); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 )
@@ -23,6 +24,7 @@ type report struct {
 	took, longest               time.Duration
 	recovery                    map[string][]time.Duration // by kind, of those that no flood held up
 	flooded, lost               int
+	mu                          sync.Mutex // guards problems
 	problems                    []string
 	starts                      map[string]int
 }
@@ -34,6 +36,8 @@ func newReport(s script) *report {
 func (r *report) count(kind string) { r.faults[kind]++ }
 
 func (r *report) blame(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.problems = append(r.problems, fmt.Sprintf(format, args...))
 }
 

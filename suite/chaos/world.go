@@ -103,9 +103,9 @@ func (d *driver) change(ctx context.Context, c *channel, calm bool) (what string
 	case n < 640:
 		_, _, err = t.grow(ctx, c.id, 90+d.rand.IntN(130)) // over the edges of pages
 		return "big burst", err
-	case n < 660 && calm:
+	case n < 660 && calm && d.changes:
 		return "poison", d.poison(ctx, c)
-	case n < 672 && calm:
+	case n < 672 && calm && c.followed:
 		return "private", d.private(ctx, c)
 	case !d.changes:
 		_, err = t.post(ctx, c.id, "")
