@@ -111,7 +111,7 @@ func ChangeTokens(path string, change func([]Token) ([]Token, error)) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of the tokens file: %w", err)
 	}
-	unlock, err := lock(dir)
+	unlock, err := Lock(dir)
 	if err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ func ChangeTokens(path string, change func([]Token) ([]Token, error)) error {
 	return Replace(path, append(content, '\n'), 0o600)
 }
 
-// lock holds a folder among those who change files in it.
-func lock(dir string) (unlock func(), err error) {
+// Lock holds a folder among those who change files in it.
+func Lock(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)

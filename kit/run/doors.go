@@ -27,8 +27,8 @@ func (d Doors) files() auth.Files {
 	return auth.Files{Cert: d.TLSCertFile, Key: d.TLSKeyFile, CA: d.TLSCAFile}
 }
 
-// check refuses to open a door to the world by accident.
-func (d Doors) check(grpcAddr string) error {
+// Check refuses to open a door to the world by accident. Serve asks it, too; asking before anything is opened says no sooner.
+func (d Doors) Check(grpcAddr string) error {
 	secure, asks := d.TLSCertFile != "" || d.TLSKeyFile != "", d.TokensFile != "" || d.TLSCAFile != ""
 	switch {
 	case !secure && d.TLSCAFile != "":

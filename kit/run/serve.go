@@ -87,7 +87,7 @@ func Serve(ctx context.Context, o Options, services ...Service) error {
 
 // doors are bound only when they can be locked as was asked.
 func (o Options) doors(ctx context.Context) (locks rpc.ServerOptions, b bound, err error) {
-	if err := o.Doors.check(o.GRPCAddr); err != nil {
+	if err := o.Doors.Check(o.GRPCAddr); err != nil {
 		return locks, b, err
 	}
 	if locks, err = o.Doors.locks(o.Log); err != nil {

@@ -33,6 +33,10 @@ type Deps struct {
 	Log      *slog.Logger
 	Registry prometheus.Registerer
 	Now      func() time.Time
+	// Address is where other parsers reach this one's gRPC, HOST:PORT; empty when there are none.
+	Address string
+	// Dial reaches another parser; nil when there is none.
+	Dial func(addr string) (*grpc.ClientConn, error)
 }
 
 // Service is the parser service, opened.
@@ -47,7 +51,7 @@ type Service struct {
 	outbox   *postgres.Outbox
 	gauges   gauges
 
-	parser   *rpc.ParserServer
+	parser   *rpc.Forwarder
 	posts    *rpc.PostServer
 	accounts *rpc.AccountServer
 }
@@ -57,7 +61,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	sealer, err := newSealer(c.Telegram)
+	sealer, err := account.OpenSealer(c.Telegram.SessionKey.Reveal(), c.Telegram.SessionKeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -89,25 +93,23 @@ func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (er
 	accounts := postgres.NewAccounts(s.pool, sealer)
 	t := s.config.Telegram
 	s.telegram, err = telegram.Open(ctx, telegram.Config{
-		DCs: t.TelegramDCs, PublicKeysFile: t.TelegramPublicKeys, APIID: t.APIID, APIHash: t.APIHash, HistoryRate: t.HistoryRate, ResolveRate: resolveRate(t),
+		DCs: t.TelegramDCs, PublicKeysFile: t.TelegramPublicKeys, APIID: t.APIID, APIHash: t.APIHash, HistoryRate: t.HistoryRate, ResolveRate: resolveRate(t), Address: d.Address,
 	}, telegram.Deps{Log: d.Log, Registry: d.Registry, Now: d.Now, Store: accounts})
 	if err != nil {
 		return err
 	}
 	s.relay = outbox.NewRelay(s.outbox, s.redis, s.config.Stream, d.Log, func(n int) { s.gauges.published.Add(float64(n)) })
 	posts := postgres.NewPosts(s.pool, outbox.Encode, s.relay.Wake)
-	s.parser = rpc.NewParserServer(s.telegram, ingest.New(s.telegram, posts, d.Now), d.Log, rpc.NewMetrics(d.Registry))
+	local := rpc.NewParserServer(s.telegram, ingest.New(s.telegram, posts, d.Now), d.Log, rpc.NewMetrics(d.Registry))
+	s.parser = rpc.NewForwarder(local, func(ctx context.Context) ([]string, error) {
+		if d.Dial == nil {
+			return nil, nil
+		}
+		return accounts.Holders(ctx, s.telegram.Owner())
+	}, d.Dial)
 	s.posts = rpc.NewPostServer(posts)
 	s.accounts = rpc.NewAccountServer(s.telegram, accounts, d.Now)
 	return nil
-}
-
-func newSealer(t Telegram) (*account.Sealer, error) {
-	key, err := account.LoadKey(t.SessionKey.Reveal(), t.SessionKeyFile)
-	if err != nil {
-		return nil, err
-	}
-	return account.NewSealer(key)
 }
 
 func newRedis(url env.Secret) (*redis.Client, error) {
@@ -185,6 +187,9 @@ func (s *Service) Ready(ctx context.Context) error {
 func (s *Service) Close() {
 	if s.telegram != nil {
 		s.telegram.Close()
+	}
+	if s.parser != nil {
+		s.parser.Close()
 	}
 	_ = s.redis.Close()
 	if s.pool != nil {

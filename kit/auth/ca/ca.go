@@ -51,6 +51,11 @@ func Init(dir string, now time.Time) (Outcome, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Outcome{}, fmt.Errorf("make the folder %s: %w", dir, err)
 	}
+	unlock, err := auth.Lock(dir)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer unlock()
 	cert, _, err := load(dir, authority)
 	switch {
 	case err == nil && now.After(cert.NotAfter):
@@ -76,7 +81,16 @@ func Issue(dir, name string, hosts []string, renew bool, now time.Time) (Outcome
 	if !serviceName.MatchString(name) || name == authority {
 		return Outcome{}, fmt.Errorf("%q is no name for a service: want up to 63 of a-z, 0-9, dot and dash, and not %q", name, authority)
 	}
-	parent, key, err := load(dir, authority)
+	unlock, err := auth.Lock(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errNone
+	}
+	var parent *x509.Certificate
+	var key *ecdsa.PrivateKey
+	if err == nil {
+		defer unlock()
+		parent, key, err = load(dir, authority)
+	}
 	if errors.Is(err, errNone) {
 		return Outcome{}, fmt.Errorf("no authority in %s: make one with `tidemark certs init --dir %s`", dir, dir)
 	} else if err != nil {

@@ -2,30 +2,76 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tidemark/tidemark/kit/auth"
+	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/rpc"
 )
 
 // remote is a running Tidemark.
 type remote struct {
-	Addr string `help:"gRPC address of a running Tidemark." default:"127.0.0.1:8010"`
+	Addr              string     `help:"gRPC address of a running Tidemark." default:"127.0.0.1:8010"`
+	TLS               bool       `name:"tls" help:"Speak TLS, and believe the system's authorities."`
+	TLSCAFile         string     `name:"tls-ca-file" help:"Speak TLS, and believe this authority (PEM)." placeholder:"FILE"`
+	TLSCertFile       string     `name:"tls-cert-file" help:"Show this certificate (PEM)." placeholder:"FILE"`
+	TLSKeyFile        string     `name:"tls-key-file" help:"The certificate's key (PEM)." placeholder:"FILE"`
+	Token             env.Secret `help:"Bearer token. Better in the environment or a file: a command line can be seen by others." placeholder:"TOKEN"`
+	TokenFile         string     `help:"File that holds the bearer token." placeholder:"FILE"`
+	InsecurePlaintext bool       `help:"Speak in the clear also beyond this machine; a token is never sent so."`
+}
+
+// dial connects as the flags say.
+func (r remote) dial() (*grpc.ClientConn, error) {
+	var t *auth.TLS
+	var err error
+	if r.TLS || r.TLSCAFile != "" || r.TLSCertFile != "" {
+		if t, err = auth.OpenTLS(auth.Files{Cert: r.TLSCertFile, Key: r.TLSKeyFile, CA: r.TLSCAFile}, slog.New(slog.DiscardHandler), time.Now); err != nil {
+			return nil, err
+		}
+	}
+	token := r.Token
+	if token == "" && r.TokenFile != "" {
+		content, err := os.ReadFile(r.TokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("--token-file: %w", err)
+		}
+		token = env.Secret(strings.TrimSpace(string(content)))
+	}
+	opts, err := auth.DialOptions(r.Addr, t, token, r.InsecurePlaintext)
+	if errors.Is(err, auth.ErrClear) {
+		return nil, fmt.Errorf("--addr %s %w", r.Addr, err)
+	} else if err != nil {
+		return nil, err
+	}
+	conn, err := rpc.Dial(r.Addr, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("address %q: %w", r.Addr, err)
+	}
+	return conn, nil
 }
 
 // with calls fn with a connection, and says what to do when nobody answers.
 func (r remote) with(fn func(*grpc.ClientConn) error) error {
-	conn, err := rpc.Dial(r.Addr)
+	conn, err := r.dial()
 	if err != nil {
-		return fmt.Errorf("address %q: %w", r.Addr, err)
+		return err
 	}
 	defer func() { _ = conn.Close() }()
 	err = fn(conn)
 	if status.Code(err) == codes.Unavailable && rpc.Reason(err) == "" {
+		if strings.Contains(status.Convert(err).Message(), "tls: ") { // gRPC says it in its text only
+			return fmt.Errorf("the Tidemark at %s and this command do not trust each other: check --tls-ca-file, and --tls-cert-file if you show one (%s)", r.Addr, tlsPart(err))
+		}
 		return fmt.Errorf("no Tidemark answers at %s: start one with `tidemark up` or `tidemark demo`, or name another with --addr", r.Addr)
 	}
 	return err
@@ -40,3 +86,9 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // isInvalid is true when the same call with another value may succeed.
 func isInvalid(err error) bool { return status.Code(err) == codes.InvalidArgument }
+
+// tlsPart is what TLS said, without what gRPC put around it.
+func tlsPart(err error) string {
+	message := status.Convert(err).Message()
+	return strings.TrimSuffix(message[strings.Index(message, "tls: "):], "\"")
+}

@@ -12,6 +12,9 @@ func main() {
 		Login   loginCmd   `cmd:"" help:"Log a Telegram account in."`
 		Channel channelCmd `cmd:"" help:"Follow channels, pause, resume or drop them."`
 		Status  statusCmd  `cmd:"" help:"Show how everything is."`
+		Certs   certsCmd   `cmd:"" help:"Make the certificates that services know each other by."`
+		Tokens  tokensCmd  `cmd:"" help:"Make, list and revoke bearer tokens."`
+		Keys    keysCmd    `cmd:"" help:"Change the key that seals Telegram sessions."`
 		Version versionCmd `cmd:"" help:"Show which build this is."`
 	}{})
 }

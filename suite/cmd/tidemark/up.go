@@ -24,6 +24,9 @@ type upCmd struct {
 
 // Run serves until told to stop.
 func (c *upCmd) Run(ctx context.Context) (err error) {
+	if err := c.Check(c.GRPCAddr); err != nil {
+		return err
+	}
 	log, registry, err := c.Telemetry()
 	if err != nil {
 		return err

@@ -4,7 +4,11 @@ package main
 import (
 	"context"
 	"io"
+	"net"
+	"os"
 	"time"
+
+	"google.golang.org/grpc"
 
 	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/services/parser"
@@ -25,19 +29,41 @@ type serve struct {
 	run.Doors
 	GRPCAddr string `name:"grpc-addr" help:"Serve gRPC here." default:"127.0.0.1:8020"`
 	HTTPAddr string `name:"http-addr" help:"Serve /health, /livez and /metrics here." default:"127.0.0.1:8021"`
+
+	AdvertiseAddr string `help:"Where other parsers on the same database reach this one's gRPC; empty: --grpc-addr, with this machine's name if that says none." placeholder:"HOST:PORT"`
 }
 
 // Run serves until told to stop.
 func (c *serve) Run(ctx context.Context) error {
+	if err := c.Check(c.GRPCAddr); err != nil {
+		return err
+	}
 	log, registry, err := c.Telemetry()
 	if err != nil {
 		return err
 	}
-	s, err := parser.Open(ctx, c.Config, parser.Deps{Log: log, Registry: registry, Now: time.Now})
+	s, err := parser.Open(ctx, c.Config, parser.Deps{
+		Log: log, Registry: registry, Now: time.Now, Address: c.address(),
+		Dial: func(addr string) (*grpc.ClientConn, error) { return c.Dial(addr, "another parser at", log) },
+	})
 	if err != nil {
 		return err
 	}
 	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(), Doors: c.Doors}, s)
+}
+
+// address is where other parsers reach this one.
+func (c *serve) address() string {
+	host, port, err := net.SplitHostPort(c.GRPCAddr)
+	if c.AdvertiseAddr != "" || err != nil {
+		return c.AdvertiseAddr
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		if host, err = os.Hostname(); err != nil {
+			return ""
+		}
+	}
+	return net.JoinHostPort(host, port)
 }
 
 type migrate struct{ parser.Config }

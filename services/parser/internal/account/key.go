@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 )
 
 // keySize is XChaCha20-Poly1305's, in bytes.
@@ -27,29 +28,46 @@ func (k Key) String() string { return "key from " + k.Source }
 // GoString names the source only.
 func (k Key) GoString() string { return k.String() }
 
-// LoadKey takes the key from value (hex or base64 of 32 bytes, as set in the environment) when there is one, else from file, which is made
-// with a random key, for our eyes only, when it does not exist.
+// LoadKey is the newest of LoadKeys: the one that seals.
 func LoadKey(value, file string) (Key, error) {
-	if value != "" {
-		return parseKey(value, "the environment")
-	}
-	if file == "" {
-		return Key{}, errors.New("no session key: set one in the environment (32 bytes as hex or base64) or name a key file")
-	}
-	text, err := readKey(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeKey(file); err != nil {
-			return Key{}, err
-		}
-		text, err = readKey(file)
-	}
+	keys, err := LoadKeys(value, file)
 	if err != nil {
 		return Key{}, err
 	}
-	return parseKey(text, "file "+file)
+	return keys[0], nil
 }
 
-func readKey(file string) (string, error) {
+// LoadKeys takes the keys, newest first, from value (each 32 bytes as hex or base64, as set in the environment, several with spaces or commas between) when there is one, else
+// from file, which has one on each line, and is made with a random key, for our eyes only, when it does not exist. The first seals; all open.
+func LoadKeys(value, file string) ([]Key, error) {
+	if value != "" {
+		return parseKeys(value, "the environment")
+	}
+	if file == "" {
+		return nil, errors.New("no session key: set one in the environment (32 bytes as hex or base64) or name a key file")
+	}
+	text, err := ReadKeyFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(file); err != nil {
+			return nil, err
+		}
+		text, err = ReadKeyFile(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseKeys(text, "file "+file)
+}
+
+// FreshKey is a random key as a line of a key file.
+func FreshKey() string {
+	var key [keySize]byte
+	_, _ = rand.Read(key[:]) // never fails, says its documentation
+	return hex.EncodeToString(key[:]) + "\n"
+}
+
+// ReadKeyFile is the text of a key file that nobody else can read.
+func ReadKeyFile(file string) (string, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return "", fmt.Errorf("look at the session key file: %w", err)
@@ -74,9 +92,7 @@ func makeKey(file string) error {
 		return fmt.Errorf("make the session key file: %w", err)
 	}
 	defer func() { _ = os.Remove(fresh.Name()) }()
-	var key [keySize]byte
-	_, _ = rand.Read(key[:]) // never fails, says its documentation
-	_, err = fresh.WriteString(hex.EncodeToString(key[:]) + "\n")
+	_, err = fresh.WriteString(FreshKey())
 	if err = errors.Join(err, fresh.Sync(), fresh.Close()); err != nil {
 		return fmt.Errorf("write the session key file: %w", err)
 	}
@@ -86,8 +102,21 @@ func makeKey(file string) error {
 	return nil
 }
 
+func parseKeys(text, source string) (keys []Key, err error) {
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		key, err := parseKey(part, source)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("there is no session key in %s: want 32 bytes as hex or base64", source)
+	}
+	return keys, nil
+}
+
 func parseKey(text, source string) (Key, error) {
-	text = strings.TrimSpace(text)
 	for _, decode := range []func(string) ([]byte, error){
 		hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawStdEncoding.DecodeString, base64.URLEncoding.DecodeString, base64.RawURLEncoding.DecodeString,
 	} {

@@ -29,6 +29,9 @@ type serve struct {
 
 // Run serves until told to stop.
 func (c *serve) Run(ctx context.Context) error {
+	if err := c.Check(c.GRPCAddr); err != nil {
+		return err
+	}
 	log, registry, err := c.Telemetry()
 	if err != nil {
 		return err
