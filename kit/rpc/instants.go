@@ -46,6 +46,9 @@ func (i *instants) check(req any) error {
 	if !ok {
 		return nil
 	}
+	if err := malformed(m); err != nil {
+		return err
+	}
 	if field, problem := i.inMessage(m.ProtoReflect(), ""); problem != "" {
 		return InvalidField(field, problem)
 	}

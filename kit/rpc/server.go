@@ -7,7 +7,6 @@ package rpc
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,11 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/keepalive"
 )
-
-// MaxMessage bounds a request, in bytes. An answer may be larger: a page of a thousand posts is.
-const MaxMessage = 4 << 20
 
 // ServerOptions are what a server needs from its process.
 type ServerOptions struct {
@@ -41,17 +36,14 @@ func NewServer(o ServerOptions) *grpc.Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o = o.open()
-	b, checked := boundary{o.Log}, &instants{}
-	return grpc.NewServer(
+	b, checked, open := boundary{o.Log}, &instants{}, &streams{most: maxStreams}
+	return grpc.NewServer(append(limits(),
 		grpc.StatsHandler(otelgrpc.NewServerHandler()),
 		grpc.Creds(o.Credentials),
 		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), b.unary, o.Unary, deadline, checked.unary),
-		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), b.stream, o.Stream, checked.stream),
-		grpc.MaxRecvMsgSize(MaxMessage),
-		grpc.MaxConcurrentStreams(1000),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
-	)
+		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), b.stream, o.Stream, open.stream, checked.stream),
+		grpc.ForceServerCodecV2(newTolerant()),
+	)...)
 }
 
 // open is o with no door locked that nobody locked.
