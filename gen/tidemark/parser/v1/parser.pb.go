@@ -785,11 +785,11 @@ const file_tidemark_parser_v1_parser_proto_rawDesc = "" +
 	"\x16PARSE_NEXT_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fPARSE_NEXT_DONE\x10\x01\x12\x13\n" +
 	"\x0fPARSE_NEXT_MORE\x10\x02\x12\x13\n" +
-	"\x0fPARSE_NEXT_WAIT\x10\x032\x83\x03\n" +
-	"\rParserService\x12}\n" +
-	"\x0eResolveChannel\x12).tidemark.parser.v1.ResolveChannelRequest\x1a*.tidemark.parser.v1.ResolveChannelResponse\"\x14\x88\xe7\x18\x02\x92\xe7\x18\tscheduler\x90\x02\x02\x12z\n" +
-	"\rProbeChannels\x12(.tidemark.parser.v1.ProbeChannelsRequest\x1a).tidemark.parser.v1.ProbeChannelsResponse\"\x14\x88\xe7\x18\x01\x92\xe7\x18\tscheduler\x90\x02\x01\x12w\n" +
-	"\fParseChannel\x12'.tidemark.parser.v1.ParseChannelRequest\x1a(.tidemark.parser.v1.ParseChannelResponse\"\x14\x88\xe7\x18\x02\x92\xe7\x18\tscheduler\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
+	"\x0fPARSE_NEXT_WAIT\x10\x032\xa4\x03\n" +
+	"\rParserService\x12\x87\x01\n" +
+	"\x0eResolveChannel\x12).tidemark.parser.v1.ResolveChannelRequest\x1a*.tidemark.parser.v1.ResolveChannelResponse\"\x1e\x88\xe7\x18\x02\x92\xe7\x18\tscheduler\x92\xe7\x18\x06parser\x90\x02\x02\x12\x84\x01\n" +
+	"\rProbeChannels\x12(.tidemark.parser.v1.ProbeChannelsRequest\x1a).tidemark.parser.v1.ProbeChannelsResponse\"\x1e\x88\xe7\x18\x01\x92\xe7\x18\tscheduler\x92\xe7\x18\x06parser\x90\x02\x01\x12\x81\x01\n" +
+	"\fParseChannel\x12'.tidemark.parser.v1.ParseChannelRequest\x1a(.tidemark.parser.v1.ParseChannelResponse\"\x1e\x88\xe7\x18\x02\x92\xe7\x18\tscheduler\x92\xe7\x18\x06parser\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
 
 var (
 	file_tidemark_parser_v1_parser_proto_rawDescOnce sync.Once

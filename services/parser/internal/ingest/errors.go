@@ -20,6 +20,8 @@ var (
 	ErrUnreachable = errors.New("telegram cannot be reached")
 	// ErrNotMember: known only by id, and no account of ours is a member, so there is no access hash.
 	ErrNotMember = errors.New("channel is known to no account")
+	// ErrElsewhere: accounts are logged in, and other processes read with them.
+	ErrElsewhere = errors.New("other processes read with the accounts")
 	// ErrUnproved: Telegram answered, but the answer says nothing about the ids asked for.
 	ErrUnproved = errors.New("telegram's answer proves nothing about the messages asked for")
 	// ErrStoreDown: Postgres does not answer.

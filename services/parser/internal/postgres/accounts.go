@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -86,6 +87,17 @@ func (a *Accounts) Acquire(ctx context.Context, id account.ID, owner string) (ac
 		return account.Lease{}, nil, errors.Join(err, a.Release(ctx, lease))
 	}
 	return lease, session, nil
+}
+
+// Holders are the addresses of the other processes that hold leases, those that have one.
+func (a *Accounts) Holders(ctx context.Context, own string) (addresses []string, err error) {
+	owners, err := a.db.Holders(ctx, own)
+	for _, owner := range owners {
+		if address, _, _ := strings.Cut(owner, "/"); address != "" {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses, accountsErr("list holders of accounts", err)
 }
 
 func (a *Accounts) whyNotLeased(ctx context.Context, id account.ID) error {

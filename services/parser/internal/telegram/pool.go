@@ -33,6 +33,7 @@ type Config struct {
 	HistoryRate    float64    // messages.getHistory per second and account; 0 is unlimited
 	ResolveRate    float64    // contacts.resolveUsername per second and account; 0 means 1 per 3 seconds, see resolveEvery
 	ProbeBatch     int        // channels per messages.getPeerDialogs; 0 means 50
+	Address        string     // where other parsers reach this one, HOST:PORT; empty: nowhere
 }
 
 // Deps are what a Pool gets from outside.
@@ -90,10 +91,13 @@ func Open(_ context.Context, c Config, d Deps) (*Pool, error) {
 	}
 	return &Pool{
 		cfg: c, servers: servers, log: d.Log, now: d.Now, store: d.Store, gate: account.NewGate(d.Now), metrics: m, cache: newCache(d.Store),
-		owner: rand.Text(), naming: make(chan struct{}, 1), loaded: make(chan struct{}),
+		owner: c.Address + "/" + rand.Text(), naming: make(chan struct{}, 1), loaded: make(chan struct{}),
 		readers: map[account.ID]*reader{}, idle: map[account.ID]account.State{}, parked: map[account.ID]time.Time{}, logins: map[string]*login{},
 	}, nil
 }
+
+// Owner is the name that this process holds leases by: its address, and what tells it from the process that was there before.
+func (p *Pool) Owner() string { return p.owner }
 
 // Close has nothing to do: Run ends with its context, and closes what it opened.
 func (p *Pool) Close() {}
@@ -126,7 +130,7 @@ func (p *Pool) usable(ctx context.Context) ([]*reader, error) {
 		}
 	}
 	if len(p.idle) > 0 {
-		return nil, fmt.Errorf("another process reads with the account: %w", ingest.ErrNoAccount)
+		return nil, ingest.ErrElsewhere
 	}
 	return nil, ingest.ErrNoAccount
 }

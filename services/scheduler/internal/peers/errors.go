@@ -14,7 +14,7 @@ import (
 // kinds mirrors the reasons that the parser and the watermark give.
 var kinds = map[string]plan.Kind{
 	"CHANNEL_PRIVATE": plan.Barred, "NOT_A_MEMBER": plan.Barred, "USERNAME_NOT_OCCUPIED": plan.Barred, "CHANNEL_NOT_FOUND": plan.Barred,
-	"NO_ACCOUNT": plan.NoReader, "SESSION_GONE": plan.NoReader, "ACCOUNT_FROZEN": plan.NoReader,
+	"NO_ACCOUNT": plan.NoReader, "ACCOUNT_ELSEWHERE": plan.NoReader, "SESSION_GONE": plan.NoReader, "ACCOUNT_FROZEN": plan.NoReader,
 	"FLOOD_WAIT":        plan.Flooded,
 	"HISTORY_RESTARTED": plan.Restarted, "NOTHING_PROVED": plan.Unproved,
 	"STALE_RUN_TOKEN": plan.Stale, "STALE_GENERATION": plan.Stale,

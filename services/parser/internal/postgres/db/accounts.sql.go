@@ -117,6 +117,30 @@ func (q *Queries) DeleteAccount(ctx context.Context, id int64) error {
 	return err
 }
 
+const holders = `-- name: Holders :many
+SELECT DISTINCT lease_owner FROM parser.accounts WHERE lease_until > now() AND lease_owner <> $1 ORDER BY lease_owner
+`
+
+func (q *Queries) Holders(ctx context.Context, own string) ([]string, error) {
+	rows, err := q.db.Query(ctx, holders, own)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var lease_owner string
+		if err := rows.Scan(&lease_owner); err != nil {
+			return nil, err
+		}
+		items = append(items, lease_owner)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listAccounts = `-- name: ListAccounts :many
 SELECT id, username, masked_phone, state, created_at, last_ok_at FROM parser.accounts
 WHERE id > $1 ORDER BY id LIMIT $2

@@ -25,6 +25,9 @@ UPDATE parser.accounts SET lease_owner = sqlc.arg(owner), lease_token = lease_to
 WHERE id = sqlc.arg(id) AND (lease_until IS NULL OR lease_until < now())
 RETURNING lease_token, session;
 
+-- name: Holders :many
+SELECT DISTINCT lease_owner FROM parser.accounts WHERE lease_until > now() AND lease_owner <> sqlc.arg(own) ORDER BY lease_owner;
+
 -- name: AccountExists :one
 SELECT EXISTS (SELECT FROM parser.accounts WHERE id = $1);
 
