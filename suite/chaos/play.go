@@ -128,7 +128,7 @@ func login(ctx context.Context, conn *grpc.ClientConn) error {
 // final is an answer that asking again does not change.
 func final(err error) bool {
 	switch status.Code(err) {
-	case codes.InvalidArgument, codes.NotFound, codes.Unimplemented, codes.Aborted, codes.FailedPrecondition:
+	case codes.InvalidArgument, codes.NotFound, codes.Unimplemented:
 		return true
 	}
 	return false
