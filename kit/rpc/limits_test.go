@@ -244,13 +244,21 @@ func TestAClientThatPingsTooOftenIsCut(t *testing.T) {
 	go func() { _ = server.Serve(loop.Listener()) }()
 	t.Cleanup(server.Stop)
 	w := raw(t, loop)
+	const pings = 100
 	go func() {
-		for w.WritePing(false, [8]byte{1}) == nil {
+		for range pings {
+			_ = w.WritePing(false, [8]byte{1})
 		}
 	}()
-	f, err := w.until(goAway)
-	if err != nil || f.(*http2.GoAwayFrame).ErrCode != http2.ErrCodeEnhanceYourCalm {
-		t.Errorf("got %v, %v, want to be told to calm down", f, err)
+	answered := 0
+	f, err := w.until(func(f http2.Frame) bool {
+		if p, ok := f.(*http2.PingFrame); ok && p.IsAck() {
+			answered++
+		}
+		return goAway(f) || answered == pings
+	})
+	if away, ok := f.(*http2.GoAwayFrame); err != nil || !ok || away.ErrCode != http2.ErrCodeEnhanceYourCalm {
+		t.Errorf("got %v, %v after %d pings were answered, want to be told to calm down", f, err, answered)
 	}
 }
 

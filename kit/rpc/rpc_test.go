@@ -155,7 +155,7 @@ func TestInstants(t *testing.T) {
 }
 
 // request is a message with an instant at its top, inside another, or in the second of a list.
-func request(t *testing.T, ts *timestamppb.Timestamp, where string) proto.Message {
+func request(t testing.TB, ts *timestamppb.Timestamp, where string) proto.Message {
 	t.Helper()
 	str := func(s string) *string { return &s }
 	field := func(name, typ string, n int32, label descriptorpb.FieldDescriptorProto_Label) *descriptorpb.FieldDescriptorProto {

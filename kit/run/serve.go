@@ -140,7 +140,7 @@ func (l *life) listeners(b bound) []net.Listener {
 	if b.grpc == nil {
 		return l.Listeners
 	}
-	return append([]net.Listener{b.grpc}, l.Listeners...)
+	return append([]net.Listener{rpc.Bounded(b.grpc, rpc.MaxConnections)}, l.Listeners...)
 }
 
 const (
