@@ -13,6 +13,7 @@ type Known struct {
 	Revision  int32
 	Content   Hash
 	Counters  int64
+	PostedAt  time.Time
 	EditedAt  time.Time
 	ReadAt    time.Time // when what is stored was read
 	IsDeleted bool
@@ -26,6 +27,8 @@ type Change struct {
 	Deleted []MessageID // to be marked as gone
 	Events  []Event     // one per new revision or deletion, ascending by message
 	Saved   Saved
+
+	Restarted bool // nothing is to be written: ErrRestarted
 }
 
 // Stored is a post with the hashes that tell later whether it changed.
@@ -39,7 +42,8 @@ type Stored struct {
 // Decide compares a page with what is known of its ids, and of all stored posts in page.Covered. It cleans the page's posts: their texts may hold
 // what no database takes. now is when the change is recorded.
 //
-// What was read before what is stored, or edited before, is an older copy and changes nothing. A stored post that the page proves not to
+// What was read before what is stored, or edited before, is an older copy and changes nothing. A post that was published at another time is
+// another message: the channel's ids began anew, see Page.Again. A stored post that the page proves not to
 // exist is gone; ids are never given out twice, so this holds however old the page is.
 func Decide(channel ChannelID, page Page, known []Known, now time.Time) Change {
 	readAt := page.ReadAt
@@ -67,7 +71,7 @@ func Decide(channel ChannelID, page Page, known []Known, now time.Time) Change {
 		buf = p.appendCounters(buf[:0])
 		sum := hashOf(buf)
 		s.Counters = int64(binary.LittleEndian.Uint64(sum[:]))
-		c.judge(s, by[p.Message], readAt)
+		c.judge(s, by[p.Message], readAt, page.Again)
 		if len(known) > 0 {
 			seen[p.Message] = true
 		}
@@ -80,7 +84,7 @@ func Decide(channel ChannelID, page Page, known []Known, now time.Time) Change {
 	return c
 }
 
-func (c *Change) judge(s Stored, k *Known, readAt time.Time) {
+func (c *Change) judge(s Stored, k *Known, readAt time.Time, again bool) {
 	s.ChangedAt, s.FirstSeenAt = readAt, readAt
 	if k != nil {
 		s.FirstSeenAt = k.FirstSeenAt
@@ -89,7 +93,13 @@ func (c *Change) judge(s Stored, k *Known, readAt time.Time) {
 	case k == nil:
 		s.Kind, s.Revision = Created, 1
 		c.Saved.New++
-	case readAt.Before(k.ReadAt) || s.EditedAt.Before(k.EditedAt):
+	case readAt.Before(k.ReadAt):
+		return
+	case !k.PostedAt.Equal(s.PostedAt): // another message, of a history that began anew
+		s.Kind, s.Revision, s.FirstSeenAt = Edited, k.Revision+1, readAt
+		c.Saved.Changed++
+		c.Restarted = c.Restarted || again
+	case s.EditedAt.Before(k.EditedAt):
 		return
 	case k.Content != s.Content || k.IsDeleted:
 		s.Kind, s.Revision = Edited, k.Revision+1

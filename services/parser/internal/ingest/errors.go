@@ -22,6 +22,8 @@ var (
 	ErrNotMember = errors.New("channel is known to no account")
 	// ErrElsewhere: accounts are logged in, and other processes read with them.
 	ErrElsewhere = errors.New("other processes read with the accounts")
+	// ErrRestarted: a message that was read before is another one now. Ids are never given out twice within one history, so this is another one.
+	ErrRestarted = errors.New("the channel's ids began anew")
 	// ErrUnproved: Telegram answered, but the answer says nothing about the ids asked for.
 	ErrUnproved = errors.New("telegram's answer proves nothing about the messages asked for")
 	// ErrStoreDown: Postgres does not answer.

@@ -66,6 +66,8 @@ type Page struct {
 	Top MessageID
 	// ReadAt is when the page was asked for; set by the Ingester. It tells older copies from newer ones.
 	ReadAt time.Time
+	// Again is set by the Ingester when all of the page was read before: then an id that belongs to another message now is no news but ErrRestarted.
+	Again bool
 }
 
 // Unreadable is a message that could not be decoded or mapped.
@@ -81,6 +83,8 @@ type Source interface {
 	Resolve(ctx context.Context, ref Ref) (Channel, error)
 	// Probe asks for the ends of many channels, one Probe per channel, same order. The error is for all of them.
 	Probe(ctx context.Context, channels []ChannelID) ([]Probe, error)
+	// Known tells that ids up to top have existed, which the source may not have seen itself: what it does not show of them is gone.
+	Known(channel ChannelID, top MessageID)
 	// Page reads the next page of within, starting at the end that dir names. What a page proves includes that end, except where ids there are not known to
 	// have existed yet, or where a server does not answer what it was asked; within.Last should not be above the channel's top.
 	Page(ctx context.Context, channel ChannelID, within Range, dir Direction) (Page, error)

@@ -14,6 +14,8 @@ type Request struct {
 	MaxPages     int       // at least 1
 	HorizonSince time.Time // Down only: stop below the first page with a message older than this; zero reads down to id 1
 	RunToken     int64     // of the run, for logs
+	KnownTop     MessageID // ids up to here are known to have existed; 0 when nothing is known
+	Again        bool      // all of this was read before, see Page.Again
 }
 
 // Next is what a bounded read leaves to do.
@@ -65,6 +67,7 @@ const reply = time.Second
 // Parse reads ranges in the order given, at most MaxPages pages and until shortly before ctx's deadline. While a page is committed, the next one is
 // fetched. What was committed is answered whatever happens after: an error comes alone, when nothing was.
 func (i *Ingester) Parse(ctx context.Context, r Request) (Result, error) {
+	i.source.Known(r.Channel, r.KnownTop)
 	reading, stop := i.withReply(ctx)
 	defer stop()
 	w := &walk{dir: r.Dir, horizon: r.HorizonSince, left: append([]Range(nil), r.Ranges...)}
@@ -114,7 +117,7 @@ func (i *Ingester) fetch(ctx context.Context, r Request, w *walk, pages chan<- P
 		if err != nil {
 			return err
 		}
-		page.ReadAt = asked
+		page.ReadAt, page.Again = asked, r.Again
 		if err := w.take(&page); err != nil {
 			return err
 		}

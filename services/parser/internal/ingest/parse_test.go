@@ -77,7 +77,11 @@ func TestParse(t *testing.T) {
 			ingest.Request{Ranges: run(5, 30), MaxPages: 9}, 2, down,
 			ingest.Result{Covered: run(5, 14), Next: ingest.More, New: 10, Messages: 10, Pages: 1, HeadAt: ingesttest.PostedAt(14), Top: 14, Err: down}, nil,
 		},
-		"trouble at once":                      {ingest.Request{Ranges: run(5, 30), MaxPages: 9}, 1, down, ingest.Result{}, ingest.ErrUnreachable},
+		"trouble at once": {ingest.Request{Ranges: run(5, 30), MaxPages: 9}, 1, down, ingest.Result{}, ingest.ErrUnreachable},
+		"what is known to have been given out is gone": {
+			ingest.Request{Ranges: run(29, 40), MaxPages: 9, KnownTop: 40}, 0, nil,
+			ingest.Result{Covered: run(29, 40), Next: ingest.Done, New: 2, Messages: 2, Pages: 1, HeadAt: ingesttest.PostedAt(30), Top: 30}, nil,
+		},
 		"what was not given out is not proved": {ingest.Request{Ranges: run(40, 50), MaxPages: 9}, 0, nil, ingest.Result{}, ingest.ErrUnproved},
 	} {
 		t.Run(name, func(t *testing.T) {

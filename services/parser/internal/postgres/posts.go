@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,7 +38,9 @@ func (s *Posts) SavePage(ctx context.Context, channel ingest.ChannelID, page ing
 		if err != nil {
 			return fmt.Errorf("load what is known: %w", err)
 		}
-		change = ingest.Decide(channel, page, known, now)
+		if change = ingest.Decide(channel, page, known, now); change.Restarted {
+			return errors.Join(ingest.ErrRestarted, rollback(ctx, conn))
+		}
 		return s.write(ctx, conn, channel, page, change, now)
 	})
 	if err != nil {
@@ -47,6 +50,11 @@ func (s *Posts) SavePage(ctx context.Context, channel ingest.ChannelID, page ing
 		s.wake()
 	}
 	return change.Saved, nil
+}
+
+func rollback(ctx context.Context, conn *pgxpool.Conn) error {
+	_, err := conn.Exec(ctx, "ROLLBACK")
+	return err
 }
 
 // span holds all ids that a page speaks of.
@@ -64,7 +72,7 @@ func span(p ingest.Page) ingest.Range {
 // channelLock is the class of our advisory locks, beside those of the kit.
 const channelLock int64 = 0x7061 << 48
 
-const selectKnown = `SELECT message_id, revision, content_hash, counters_hash, edited_at, first_seen_at, changed_at, deleted_at IS NOT NULL
+const selectKnown = `SELECT message_id, revision, content_hash, counters_hash, posted_at, edited_at, first_seen_at, changed_at, deleted_at IS NOT NULL
 FROM parser.posts WHERE channel_id = $1 AND message_id BETWEEN $2 AND $3 ORDER BY message_id`
 
 func lockAndLoad(ctx context.Context, conn *pgxpool.Conn, channel ingest.ChannelID, r ingest.Range) (known []ingest.Known, err error) {
@@ -76,7 +84,7 @@ func lockAndLoad(ctx context.Context, conn *pgxpool.Conn, channel ingest.Channel
 			var k ingest.Known
 			var content []byte
 			var edited *time.Time
-			if err := rows.Scan(&k.Message, &k.Revision, &content, &k.Counters, &edited, &k.FirstSeenAt, &k.ReadAt, &k.IsDeleted); err != nil {
+			if err := rows.Scan(&k.Message, &k.Revision, &content, &k.Counters, &k.PostedAt, &edited, &k.FirstSeenAt, &k.ReadAt, &k.IsDeleted); err != nil {
 				return err
 			}
 			copy(k.Content[:], content)

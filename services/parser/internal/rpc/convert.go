@@ -74,7 +74,11 @@ func toRequest(in *parserv1.ParseChannelRequest) (r ingest.Request, err error) {
 	if r.MaxPages == 0 {
 		r.MaxPages = defaultPages
 	}
-	r.HorizonSince, r.RunToken = kitrpc.Time(in.GetHorizonSince()), in.GetRunToken()
+	if top := in.GetKnownTopId(); top < 0 || top > int64(ingest.LastID) {
+		return r, kitrpc.InvalidField("known_top_id", fmt.Sprintf("%d is out of range: 0 to %d", top, ingest.LastID))
+	}
+	r.HorizonSince, r.RunToken, r.KnownTop = kitrpc.Time(in.GetHorizonSince()), in.GetRunToken(), ingest.MessageID(in.GetKnownTopId())
+	r.Again = in.GetMode() == typev1.ReadMode_READ_MODE_REFRESH
 	return r, nil
 }
 
@@ -98,7 +102,7 @@ var nexts = map[ingest.Next]parserv1.ParseNext{
 
 func fromResult(r ingest.Result) *parserv1.ParseChannelResponse {
 	out := &parserv1.ParseChannelResponse{
-		Next: nexts[r.Next], WaitReason: r.WaitReason, PostsNew: int32(r.New), PostsChanged: int32(r.Changed),
+		Next: nexts[r.Next], WaitReason: r.WaitReason, PostsNew: int32(r.New), PostsChanged: int32(r.Changed), PostsDeleted: int32(r.Deleted),
 		MessagesRead: int32(r.Messages), PagesRead: int32(r.Pages), HeadAt: wire.Stamp(r.HeadAt), FloorId: int64(r.Floor), TopId: int64(r.Top),
 	}
 	if r.Next == ingest.Wait {

@@ -32,6 +32,7 @@ var refusals = []struct {
 	{ingest.ErrSession, refusal{codes.FailedPrecondition, "SESSION_GONE", "the account's session is gone: log in again: tidemark login --phone ..."}},
 	{ingest.ErrUnreachable, refusal{codes.Unavailable, "TELEGRAM_UNREACHABLE", "Telegram does not answer: check the network, then repeat"}},
 	{ingest.ErrStoreDown, refusal{codes.Unavailable, "STORE_UNREACHABLE", "Postgres does not answer: check that it runs, then repeat; nothing is half done"}},
+	{ingest.ErrRestarted, refusal{codes.FailedPrecondition, "HISTORY_RESTARTED", "the channel's message ids began anew: rewind its watermark, then read it from the start"}},
 	{ingest.ErrUnproved, refusal{codes.Unavailable, "NOTHING_PROVED", "Telegram's answer says nothing about the messages asked for: repeat later"}},
 	{context.DeadlineExceeded, refusal{codes.DeadlineExceeded, "DEADLINE_EXCEEDED", "the call ran out of time; it is safe to repeat"}},
 	{context.Canceled, refusal{codes.Canceled, "CANCELED", "the caller went away"}},

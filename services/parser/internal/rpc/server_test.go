@@ -137,6 +137,8 @@ func TestListPostsPagesBothWays(t *testing.T) {
 // failing fails with everything that it is asked.
 type failing struct{ err error }
 
+func (f failing) Known(ingest.ChannelID, ingest.MessageID) {}
+
 func (f failing) Resolve(context.Context, ingest.Ref) (ingest.Channel, error) {
 	return ingest.Channel{}, f.err
 }

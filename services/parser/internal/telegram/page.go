@@ -41,6 +41,9 @@ func (p *Pool) Page(ctx context.Context, channel ingest.ChannelID, within ingest
 	return page, nil
 }
 
+// Known is ingest.Source's.
+func (p *Pool) Known(channel ingest.ChannelID, top ingest.MessageID) { p.cache.sawTop(channel, top) }
+
 // history reads one page of one channel.
 type history struct {
 	channel ingest.ChannelID

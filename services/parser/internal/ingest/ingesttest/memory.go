@@ -49,13 +49,16 @@ func (m *Memory) SavePage(_ context.Context, channel ingest.ChannelID, page inge
 	for at, s := range m.posts {
 		if at.channel == channel {
 			known = append(known, ingest.Known{
-				Message: at.message, Revision: s.Revision, Content: s.Content, Counters: s.Counters, EditedAt: s.EditedAt, ReadAt: s.ChangedAt,
+				Message: at.message, Revision: s.Revision, Content: s.Content, Counters: s.Counters, PostedAt: s.PostedAt, EditedAt: s.EditedAt, ReadAt: s.ChangedAt,
 				IsDeleted: !s.DeletedAt.IsZero(), FirstSeenAt: s.FirstSeenAt,
 			})
 		}
 	}
 	slices.SortFunc(known, func(a, b ingest.Known) int { return cmp.Compare(a.Message, b.Message) })
 	c := ingest.Decide(channel, page, known, now)
+	if c.Restarted {
+		return ingest.Saved{}, ingest.ErrRestarted
+	}
 	for _, s := range c.Posts {
 		at := place{channel, s.Message}
 		s.Raw = bytes.Clone(s.Raw)

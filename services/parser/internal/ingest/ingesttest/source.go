@@ -24,6 +24,8 @@ type World struct {
 	Fail func() error
 	// Asked counts pages.
 	Asked int
+
+	known ingest.MessageID
 }
 
 var _ ingest.Source = (*World)(nil)
@@ -65,7 +67,7 @@ func (w *World) Page(ctx context.Context, channel ingest.ChannelID, within inges
 	if ctx.Err() != nil || channel != w.Channel {
 		return page, fmt.Errorf("read channel %d: %w", channel, ingest.ErrUnreachable)
 	}
-	last := min(within.Last, w.Top)
+	last := min(within.Last, max(w.Top, w.known))
 	if within.First > last {
 		return page, nil // not given out yet: proves nothing
 	}
@@ -91,6 +93,9 @@ func (w *World) Page(ctx context.Context, channel ingest.ChannelID, within inges
 	}
 	return page, nil
 }
+
+// Known is ingest.Source's.
+func (w *World) Known(_ ingest.ChannelID, top ingest.MessageID) { w.known = max(w.known, top) }
 
 func (w *World) add(page *ingest.Page, id ingest.MessageID, m Message, dir ingest.Direction) {
 	page.Messages++

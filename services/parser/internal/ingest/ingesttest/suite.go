@@ -1,6 +1,7 @@
 package ingesttest
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ func TestStore(t *testing.T, open func(*testing.T) Opened) {
 		"counters make neither":                   testCounters,
 		"a hidden edit of nothing makes neither":  testHiddenEdit,
 		"an older copy changes nothing":           testOlder,
+		"an id can come to mean another message":  testAnother,
 		"what a page proves gone is deleted":      testDeleted,
 		"a deleted post seen again is restored":   testRestored,
 		"an unreadable message deletes nothing":   testUnreadable,
@@ -230,6 +232,30 @@ func testClean(t *testing.T, s *session) {
 	}
 	if string(got.Raw) != string(full(1).Raw) {
 		t.Errorf("got raw %x, want it as it was", got.Raw)
+	}
+}
+
+func testAnother(t *testing.T, s *session) {
+	old := plain(1, "of the old history")
+	old.EditedAt = start.Add(time.Hour)
+	s.save(ingest.Range{First: 1, Last: 2}, old, plain(2, "stays"))
+	p := plain(1, "of the new one")
+	p.PostedAt = start.Add(24 * time.Hour)
+	again := ingest.Page{Posts: []ingest.Post{p, plain(2, "edited")}, Covered: ingest.Range{First: 1, Last: 2}, ReadAt: start.Add(25 * time.Hour), Again: true}
+	if _, err := s.Store.SavePage(t.Context(), channel, again, start.Add(25*time.Hour)); !errors.Is(err, ingest.ErrRestarted) {
+		t.Fatalf("got %v, want %v", err, ingest.ErrRestarted)
+	}
+	if got := s.get(1).Text + ", " + s.get(2).Text; got != "of the old history, stays" {
+		t.Errorf("got %q after a refusal, want nothing changed", got)
+	}
+	again.Again = false
+	saved, err := s.Store.SavePage(t.Context(), channel, again, start.Add(25*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.want(saved, ingest.Saved{Changed: 2}, "42/1/1/post.created", "42/2/1/post.created", "42/1/2/post.edited", "42/2/2/post.edited")
+	if got := s.get(1); got.Text != p.Text || !got.PostedAt.Equal(p.PostedAt) || !got.EditedAt.IsZero() {
+		t.Errorf("got %+v, want the message that has the id now", got)
 	}
 }
 
