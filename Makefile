@@ -78,3 +78,7 @@ SEED ?= 1
 chaos: setup ## break everything on a seeded schedule, compare with the truth (SEED=7, ARGS=--short, ARGS='--seeds 1-20')
 	@go build -o bin/ ./suite/cmd/tidemark ./services/watermark/cmd/watermark ./services/parser/cmd/parser ./services/scheduler/cmd/scheduler ./services/parser/cmd/tgsim
 	@go run ./suite/chaos --seed $(SEED) $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup ## every fuzz target for some seconds (FUZZTIME=5s, FUZZ=part of a path, GUIDED=1)
+	@go run ./kit/cmd/withpg -- scripts/fuzz.sh
