@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
 	grpchealth "google.golang.org/grpc/health"
@@ -25,10 +28,29 @@ const (
 	notServing = "NOT_SERVING"
 )
 
-// state is one service's health as /health shows it.
+// Noter is a Service that is ready and still has something to say to a person, as that a cache is away. "" is nothing. It is asked after Ready.
+type Noter interface {
+	Note(ctx context.Context) string
+}
+
+// state is one service's health as /health shows it: a reason when it is not serving, perhaps a note when it is.
 type state struct {
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
+	Note   string `json:"note,omitempty"`
+}
+
+// sameAs leaves numbers aside: an age that grows is no news.
+func (s state) sameAs(other state) bool {
+	still := func(text string) string {
+		return strings.Map(func(r rune) rune {
+			if unicode.IsDigit(r) {
+				return -1
+			}
+			return r
+		}, text)
+	}
+	return s.Status == other.Status && still(s.Reason) == still(other.Reason) && still(s.Note) == still(other.Note)
 }
 
 // health reports progress, not that a process exists: it asks each service's Ready.
@@ -37,6 +59,7 @@ type health struct {
 	services []Service
 	grpc     *grpchealth.Server
 	names    map[string][]string // gRPC service names by our service's name
+	ready    *prometheus.GaugeVec
 
 	mu     sync.Mutex
 	states map[string]state
@@ -44,10 +67,15 @@ type health struct {
 }
 
 func newHealth(o Options, services []Service) *health {
-	h := &health{options: o, services: services, grpc: grpchealth.NewServer(), names: map[string][]string{}, states: map[string]state{}}
+	h := &health{
+		options: o, services: services, grpc: grpchealth.NewServer(), names: map[string][]string{}, states: map[string]state{},
+		ready: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tidemark_ready", Help: "1 while the service says that it makes progress, else 0; /health says why."}, []string{"service"}),
+	}
+	o.Registry.MustRegister(h.ready)
 	h.grpc.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	for _, s := range services {
-		h.states[nameOf(s)] = state{notServing, "starting"}
+		h.states[nameOf(s)] = state{Status: notServing, Reason: "starting"}
+		h.ready.WithLabelValues(nameOf(s)).Set(0)
 		h.learn(s, nameOf(s))
 	}
 	return h
@@ -92,15 +120,15 @@ func (h *health) watch(ctx context.Context, s Service) {
 func (h *health) ask(ctx context.Context, s Service) {
 	bounded, cancel := context.WithTimeout(ctx, pollWithin)
 	defer cancel()
-	var problem error
+	var said state
 	answered := make(chan struct{})
-	go func() { problem = s.Ready(bounded); close(answered) }()
+	go func() { said = judge(bounded, s); close(answered) }()
 	select {
 	case <-answered:
-		h.set(nameOf(s), problem)
+		h.set(nameOf(s), said)
 		return
 	case <-bounded.Done():
-		h.set(nameOf(s), fmt.Errorf("does not say within %s whether it is ready", pollWithin))
+		h.set(nameOf(s), state{Status: notServing, Reason: fmt.Sprintf("does not say within %s whether it is ready", pollWithin)})
 	}
 	select { // one question at a time
 	case <-answered:
@@ -108,24 +136,32 @@ func (h *health) ask(ctx context.Context, s Service) {
 	}
 }
 
-func (h *health) set(name string, problem error) {
+func judge(ctx context.Context, s Service) state {
+	if problem := s.Ready(ctx); problem != nil {
+		return state{Status: notServing, Reason: Line(problem)}
+	}
+	now := state{Status: serving}
+	if n, ok := s.(Noter); ok {
+		now.Note = n.Note(ctx)
+	}
+	return now
+}
+
+func (h *health) set(name string, now state) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.down {
 		return
 	}
-	now := state{Status: serving}
-	if problem != nil {
-		now = state{notServing, Line(problem)}
-	}
-	if before := h.states[name]; before != now {
+	if !now.sameAs(h.states[name]) {
 		level := slog.LevelInfo
 		if now.Status != serving {
 			level = slog.LevelWarn
 		}
-		h.options.Log.Log(context.Background(), level, "health", "service", name, "status", now.Status, "reason", now.Reason)
+		h.options.Log.Log(context.Background(), level, "health", "service", name, "status", now.Status, "reason", now.Reason, "note", now.Note)
 	}
 	h.states[name] = now
+	h.ready.WithLabelValues(name).Set(map[string]float64{serving: 1}[now.Status])
 	for _, n := range h.names[name] {
 		h.grpc.SetServingStatus(n, grpcStatus(now.Status))
 	}
@@ -154,7 +190,8 @@ func (h *health) stopping() {
 	defer h.mu.Unlock()
 	h.down = true
 	for name := range h.states {
-		h.states[name] = state{notServing, "stopping"}
+		h.states[name] = state{Status: notServing, Reason: "stopping"}
+		h.ready.WithLabelValues(name).Set(0)
 	}
 	h.grpc.Shutdown()
 }

@@ -28,6 +28,7 @@ type fake struct {
 	name   string
 	run    func(context.Context) error
 	ready  atomic.Pointer[error]
+	note   atomic.Pointer[string]
 	closed chan string
 }
 
@@ -44,6 +45,13 @@ func (f *fake) Ready(context.Context) error {
 		return *err
 	}
 	return nil
+}
+
+func (f *fake) Note(context.Context) string {
+	if note := f.note.Load(); note != nil {
+		return *note
+	}
+	return ""
 }
 
 // house is a running Serve.

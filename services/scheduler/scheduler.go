@@ -7,8 +7,6 @@ package scheduler
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -31,8 +29,6 @@ import (
 const (
 	// tickEvery is how late a channel is noticed to be due, at most.
 	tickEvery = time.Second
-	// stale is when a tick is too long ago to call this service healthy; a slow answer of Telegram is not yet one.
-	stale = 90 * time.Second
 	// turn is how long a worker stays with one channel before it lets another have its place.
 	turn = 20 * time.Second
 	// claimTTL is after how much silence a worker has lost its channel.
@@ -91,7 +87,11 @@ func (s *Service) build() (err error) {
 		if err := jobs.Replace(ctx, s.pool, postgres.Schema, claimTTL); err != nil {
 			return plan.Ticked{}, err
 		}
-		return planner.Tick(ctx, now)
+		did, err := planner.Tick(ctx, now)
+		if err != nil {
+			return did, err
+		}
+		return did, s.store.Ticked(ctx)
 	}
 	s.ticker = &jobs.Ticker{Pool: s.pool, Tick: tick, Every: tickEvery, Now: s.deps.Now, Log: s.deps.Log, Ended: metrics.Ticked}
 	s.queue, err = jobs.New(s.pool, jobs.Config{
@@ -141,8 +141,11 @@ func (s *Service) overview(ctx context.Context) (rpc.Overview, error) {
 	if err != nil {
 		return rpc.Overview{}, err
 	}
+	last, _, err := s.store.LastTick(ctx)
+	if err != nil {
+		return rpc.Overview{}, err
+	}
 	queued, err := jobs.Waiting(ctx, s.pool, postgres.Schema)
-	last, _ := s.ticker.Last()
 	return rpc.Overview{
 		LastTick: last, TickEvery: tickEvery, Due: o.Due, Queued: queued, InFlight: o.InFlight, States: o.States, LastProgress: o.LastProgress, OldestDue: o.OldestDue,
 	}, err
@@ -154,29 +157,6 @@ func (s *Service) Run(ctx context.Context) error {
 	loops.Go(func() error { return s.queue.Run(ctx) })
 	loops.Go(func() error { return s.ticker.Run(ctx) })
 	return loops.Wait()
-}
-
-// Ready is nil while ticks succeed.
-func (s *Service) Ready(ctx context.Context) error {
-	if err := s.pool.Ping(ctx); err != nil {
-		return errors.New("Postgres does not answer")
-	}
-	last, problem := s.ticker.Last()
-	since := s.deps.Now().Sub(later(last, s.opened)).Round(time.Second)
-	switch {
-	case problem != nil && since > 2*tickEvery:
-		return fmt.Errorf("no tick for %s: %w", since, problem)
-	case since > stale:
-		return fmt.Errorf("no tick for %s", since)
-	}
-	return nil
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // Close frees the connections.

@@ -277,10 +277,10 @@ func TestATickThatFailsMovesNothing(t *testing.T) {
 	h.add(1)
 	h.world.Down(errors.New("the parser does not answer"))
 	s := h.start("a")
-	h.eventually("the failure shows", func() bool { _, err := s.ticker.Last(); return err != nil })
+	h.eventually("the failure shows", func() bool { _, err := s.ticker.Problem(); return err != nil })
 	if c := h.channel(1); c.State != plan.New {
 		t.Errorf("got %s, want the channel untouched", c.State)
 	}
 	h.world.Down(nil)
-	h.eventually("all is well again", func() bool { _, err := s.ticker.Last(); return err == nil && h.world.Complete(1) })
+	h.eventually("all is well again", func() bool { _, err := s.ticker.Problem(); return err == nil && h.world.Complete(1) })
 }

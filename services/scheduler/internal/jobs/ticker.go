@@ -24,11 +24,11 @@ type Ticker struct {
 	Log   *slog.Logger
 	Ended func(plan.Ticked, error)
 
-	once sync.Once
-	wake chan struct{}
-	mu   sync.Mutex
-	last time.Time // when a tick last ended well, here or elsewhere
-	err  error     // of the last tick
+	once  sync.Once
+	wake  chan struct{}
+	mu    sync.Mutex
+	began time.Time // of the tick that goes on here, zero when none does
+	err   error     // of the last tick here
 }
 
 func (t *Ticker) woken() chan struct{} {
@@ -44,11 +44,11 @@ func (t *Ticker) Wake() {
 	}
 }
 
-// Last is when a tick last ended well, and what went wrong since.
-func (t *Ticker) Last() (time.Time, error) {
+// Problem is what went wrong with the last tick here, nil when it ended well, and when the one that goes on here began, zero when none does.
+func (t *Ticker) Problem() (began time.Time, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.last, t.err
+	return t.began, t.err
 }
 
 // Run ticks until ctx ends. A tick that fails is tried again at the next.
@@ -56,11 +56,13 @@ func (t *Ticker) Run(ctx context.Context) error {
 	pause := time.NewTicker(t.Every)
 	defer pause.Stop()
 	for {
-		again, err := t.tick(ctx)
+		ours, again, err := t.tick(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		t.ended(err)
+		if ours || err != nil { // another's tick says nothing of ours
+			t.ended(err)
+		}
 		if again && err == nil {
 			continue
 		}
@@ -74,24 +76,31 @@ func (t *Ticker) Run(ctx context.Context) error {
 }
 
 // tick ticks if nobody else does. More than fits into one is gone on with at once.
-func (t *Ticker) tick(ctx context.Context) (again bool, err error) {
+func (t *Ticker) tick(ctx context.Context) (ours, again bool, err error) {
 	conn, err := t.Pool.Acquire(ctx)
 	if err != nil {
-		return false, fmt.Errorf("connect for a tick: %w: %w", plan.ErrDown, err)
+		return false, false, fmt.Errorf("connect for a tick: %w: %w", plan.ErrDown, err)
 	}
 	defer conn.Release()
-	var ours bool
 	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", tickLock).Scan(&ours); err != nil || !ours {
-		return false, err // elsewhere a tick goes on: as good as ours
+		return false, false, err
 	}
 	defer func() {
 		if _, err := conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", tickLock); err != nil {
 			_ = conn.Conn().Close(context.WithoutCancel(ctx)) // a session that keeps the lock must not go back to the pool
 		}
 	}()
-	did, err := t.Tick(ctx, t.Now())
+	now := t.Now()
+	t.begins(now)
+	did, err := t.Tick(ctx, now)
 	t.Ended(did, err)
-	return did.Due > 0, err
+	return true, did.Due > 0, err
+}
+
+func (t *Ticker) begins(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.began = now
 }
 
 func (t *Ticker) ended(err error) {
@@ -100,7 +109,5 @@ func (t *Ticker) ended(err error) {
 	if err != nil && (t.err == nil || t.err.Error() != err.Error()) {
 		t.Log.Warn("tick", "err", err)
 	}
-	if t.err = err; err == nil {
-		t.last = t.Now()
-	}
+	t.began, t.err = time.Time{}, err
 }

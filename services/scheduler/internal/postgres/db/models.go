@@ -67,3 +67,8 @@ type SchedulerRun struct {
 	ResumeAt     *time.Time
 	Ended        pgtype.Int8
 }
+
+type SchedulerTick struct {
+	OnlyRow bool
+	EndedAt time.Time
+}

@@ -1,0 +1,203 @@
+package scheduler_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+
+	parserv1 "github.com/tidemark/tidemark/gen/tidemark/parser/v1"
+	schedulerv1 "github.com/tidemark/tidemark/gen/tidemark/scheduler/v1"
+	typev1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
+	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
+	"github.com/tidemark/tidemark/kit/env"
+	"github.com/tidemark/tidemark/kit/pg/pgtest"
+	"github.com/tidemark/tidemark/kit/rpc"
+	"github.com/tidemark/tidemark/services/scheduler"
+)
+
+// moody answers probes or does not.
+type moody struct {
+	*telegram
+	down atomic.Bool
+}
+
+func (m *moody) ProbeChannels(ctx context.Context, r *parserv1.ProbeChannelsRequest) (*parserv1.ProbeChannelsResponse, error) {
+	if m.down.Load() {
+		return nil, rpc.Error(codes.FailedPrecondition, "NO_ACCOUNT", "no account can read")
+	}
+	return m.telegram.ProbeChannels(ctx, r)
+}
+
+// process is one scheduler on a database, with a clock of its own that stands ahead by what the test says.
+type process struct {
+	*scheduler.Service
+	ahead atomic.Int64
+}
+
+func (m *moody) start(t *testing.T, database env.Secret) *process {
+	t.Helper()
+	peers := loop(t, func(r grpc.ServiceRegistrar) {
+		parserv1.RegisterParserServiceServer(r, m)
+		watermarkv1.RegisterWatermarkServiceServer(r, m)
+	})
+	p := &process{}
+	var err error
+	p.Service, err = scheduler.Open(t.Context(), scheduler.Config{DatabaseURL: database, Tick: time.Minute, Workers: 2, SlicePages: 5, RunTimeout: 10 * time.Second},
+		scheduler.Deps{
+			Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Parser: peers, Watermark: peers,
+			Now: func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+		p.Close()
+	})
+	return p
+}
+
+// works waits for a run: all of the process is up then.
+func (p *process) works(t *testing.T) {
+	t.Helper()
+	conn := loop(t, p.Register)
+	watch, err := schedulerv1.NewRunServiceClient(conn).WatchRuns(t.Context(), &schedulerv1.WatchRunsRequest{ResumeToken: "0"})
+	if err == nil {
+		_, err = schedulerv1.NewChannelServiceClient(conn).AddChannel(t.Context(), &schedulerv1.AddChannelRequest{Ref: "42"})
+	}
+	if err == nil {
+		_, err = watch.Recv()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newMoody() *moody {
+	return &moody{telegram: &telegram{covered: map[int64][]*typev1.IdRange{}}}
+}
+
+// await waits until the reason why the process is not ready holds want; "" is until it is ready.
+func (p *process) await(t *testing.T, want string) {
+	t.Helper()
+	deadline, ticker := time.After(20*time.Second), time.NewTicker(50*time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := p.Ready(t.Context())
+		if want == "" && err == nil || want != "" && err != nil && strings.Contains(err.Error(), want) {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("got %v, want %q", err, want)
+		case <-ticker.C:
+		}
+	}
+}
+
+func connect(t *testing.T, database env.Secret) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), database.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+// A scheduler that never gets the right to tick is well only as long as whoever has it does tick.
+func TestReadyAsksTheStoreWhenTheLastTickWas(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Empty(t)
+	p := newMoody().start(t, database)
+	p.await(t, "")
+	other := connect(t, database) // stands for a scheduler that hangs in its tick
+	run := func(sql string) {
+		t.Helper()
+		if _, err := other.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("SELECT pg_advisory_lock(1953063787)") // "tick"
+	p.ahead.Store(int64(time.Hour))            // this process has been up for long
+	run("UPDATE scheduler.ticks SET ended_at = clock_timestamp() - interval '18 seconds'")
+	p.await(t, "no tick for ")
+	run("UPDATE scheduler.ticks SET ended_at = clock_timestamp() - interval '10 seconds'") // long, but one may take that
+	p.await(t, "")
+	run("UPDATE scheduler.ticks SET ended_at = clock_timestamp() - interval '1 hour'")
+	p.await(t, "no tick for 1h0m")
+	run("SELECT pg_advisory_unlock(1953063787)")
+	p.await(t, "")
+}
+
+func TestReadySaysWhyTicksFailAndRecovers(t *testing.T) {
+	t.Parallel()
+	m, database := newMoody(), pgtest.Empty(t)
+	p := m.start(t, database)
+	p.works(t)
+	p.await(t, "")
+	m.down.Store(true)
+	began := time.Now()
+	if _, err := connect(t, database).Exec(t.Context(), "UPDATE scheduler.channels SET next_run_at = now()"); err != nil {
+		t.Fatal(err)
+	}
+	p.await(t, "no account can read")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %s to notice", took)
+	}
+	m.down.Store(false)
+	p.await(t, "")
+	if note := p.Note(t.Context()); note != "" {
+		t.Errorf("got note %q of a scheduler that ticks", note)
+	}
+}
+
+// Of two schedulers one cannot reach the parser: channels are noticed all the same, and that one says what ails it.
+func TestAScheduleThatOnlyAnotherKeepsIsANote(t *testing.T) {
+	t.Parallel()
+	well, ill, database := newMoody(), newMoody(), pgtest.Empty(t)
+	a := well.start(t, database)
+	a.works(t)
+	ill.down.Store(true)
+	b := ill.start(t, database)
+	store := connect(t, database)
+	deadline, ticker := time.After(20*time.Second), time.NewTicker(50*time.Millisecond)
+	defer ticker.Stop()
+	for b.Note(t.Context()) == "" {
+		if _, err := store.Exec(t.Context(), "UPDATE scheduler.channels SET next_run_at = now() WHERE claimed_by IS NULL"); err != nil { // due whoever ticks next
+			t.Fatal(err)
+		}
+		select {
+		case <-deadline:
+			t.Fatal("no note of a scheduler whose ticks fail")
+		case <-ticker.C:
+		}
+	}
+	a.await(t, "")
+	b.await(t, "")
+}
+
+func TestReadyNamesAPostgresThatIsAwayAndRecovers(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Empty(t)
+	p := newMoody().start(t, database)
+	p.works(t)
+	back := pgtest.Away(t, database)
+	p.await(t, "Postgres does not answer")
+	back()
+	p.await(t, "")
+}
