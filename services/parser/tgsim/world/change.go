@@ -92,10 +92,10 @@ func (w *World) Live(ctx context.Context, every time.Duration, refs ...string) e
 	}
 }
 
-// Edit replaces the text of a post, and with it its entities.
+// Edit replaces the text of a post, and with it its entities. The date of an edit never goes back: made-up posts may bear one that is still to come.
 func (w *World) Edit(ref string, id int, text string) error {
 	return w.Touch(ref, id, func(m *tg.Message) {
-		m.Message, m.Entities, m.EditDate, m.EditHide = text, nil, int(w.now().Unix()), false
+		m.Message, m.Entities, m.EditDate, m.EditHide = text, nil, max(int(w.now().Unix()), m.EditDate), false
 	})
 }
 
