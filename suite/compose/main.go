@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tidemark/tidemark/kit/run"
+)
+
+func main() {
+	run.Main("compose", "Runs docker-compose.yml and holds it to what it promises.", &struct {
+		Test test `cmd:"" default:"withargs" help:"Run it."`
+	}{})
+}
+
+type test struct {
+	Grpcurl string `help:"The grpcurl to call with." default:"bin/grpcurl"`
+	Keep    bool   `help:"Leave the containers running when something is wrong."`
+	Scaled  bool   `help:"Only the second round, with two schedulers and two parsers."`
+	NoBuild bool   `help:"Take the images that there are."`
+}
+
+// healthyWithin is what `up --wait` may take once everything is built.
+const healthyWithin = time.Minute
+
+// Run runs both rounds, each on volumes of its own.
+func (c *test) Run(ctx context.Context, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "tidemark-compose-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	s := &stack{out: out, began: time.Now(), grpcurl: c.Grpcurl}
+	if err := s.environment(ctx, filepath.Join(dir, "env")); err != nil {
+		return err
+	}
+	if !c.NoBuild {
+		if err := s.step("images are built", func() error { return s.compose(ctx, "build", "--quiet") }); err != nil {
+			return err
+		}
+	}
+	rounds := []func(context.Context) error{s.single, s.scaled}
+	if c.Scaled {
+		rounds = rounds[1:]
+	}
+	for _, round := range rounds {
+		err := round(ctx)
+		if err != nil && c.Keep {
+			return err
+		}
+		if err != nil {
+			s.explain(ctx)
+		}
+		if err = errors.Join(err, s.down(context.WithoutCancel(ctx))); err != nil {
+			return err
+		}
+	}
+	s.say("compose: all of it holds")
+	return nil
+}
+
+// single is one of each, killed one after the other.
+func (s *stack) single(ctx context.Context) error {
+	if err := s.up(ctx); err != nil {
+		return err
+	}
+	steps := []step{
+		{"the demo is filled and complete", s.complete},
+		{"images are small", s.small},
+		{"containers are locked", s.locked},
+		{"each role sees its own", s.roles},
+		{"grpcurl is answered", s.calls},
+	}
+	for _, name := range []string{"scheduler", "parser", "watermark", "redis", "postgres"} {
+		steps = append(steps, step{name + " is killed, and nothing is missing", func(ctx context.Context) error { return s.killed(ctx, name) }})
+	}
+	steps = append(steps, step{"all die at once, come back by themselves, and nothing is missing", s.crashed}, step{"no secret is in any log", s.discreet})
+	return s.all(ctx, steps)
+}
+
+// scaled is two schedulers and two parsers, of which one dies, then the other.
+func (s *stack) scaled(ctx context.Context) error {
+	if err := s.up(ctx, "--scale", "scheduler=2", "--scale", "parser=2"); err != nil {
+		return err
+	}
+	steps := []step{{"two of each: the demo is filled and complete", s.complete}}
+	for _, name := range []string{"scheduler", "parser"} {
+		for i := range 2 {
+			steps = append(steps, step{fmt.Sprintf("%s %d of 2 is killed, the other goes on alone, and nothing is missing", name, i+1),
+				func(ctx context.Context) error { return s.oneKilled(ctx, name, i) }})
+		}
+	}
+	for _, name := range []string{"postgres", "redis"} {
+		steps = append(steps, step{name + " is killed under two of each, and nothing is missing", func(ctx context.Context) error { return s.killed(ctx, name) }})
+	}
+	return s.all(ctx, append(steps, step{"two of each: no secret is in any log", s.discreet}))
+}
+
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+func (s *stack) all(ctx context.Context, steps []step) error {
+	for _, st := range steps {
+		if err := s.step(st.name, func() error { return st.do(ctx) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step does one thing and says how long it took.
+func (s *stack) step(name string, do func() error) error {
+	began := time.Now()
+	if err := do(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	s.say("%s (%s)", name, time.Since(began).Round(100*time.Millisecond))
+	return nil
+}
+
+func (s *stack) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.out, "%6.1fs  "+format+"\n", append([]any{time.Since(s.began).Seconds()}, args...)...)
+}
