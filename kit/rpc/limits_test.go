@@ -350,6 +350,20 @@ func TestWhatCannotBeDecodedIsTheCallersFault(t *testing.T) {
 	}
 }
 
+func TestATextWithANULIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	conn := serve(t, func(r grpc.ServiceRegistrar) {
+		grpc_health_v1.RegisterHealthServer(r, healthFunc{check: func(context.Context) error { return nil }})
+	})
+	_, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "a\x00b"})
+	if status.Code(err) != codes.InvalidArgument || Field(err) != "service" {
+		t.Errorf("got %v, want INVALID_ARGUMENT naming the field", err)
+	}
+	if field := Field(ReadPageToken(paged{wrapperspb.String("q"), PageToken(wrapperspb.String("q"), "a\x00b")}, new(string))); field != "page_token" {
+		t.Errorf("a forged token with one: complaint about %q", field)
+	}
+}
+
 // bytesCodec sends requests as they are, and reads no answers.
 type bytesCodec struct{}
 

@@ -87,7 +87,7 @@ func (f *telegram) ReportChecks(context.Context, *watermarkv1.ReportChecksReques
 }
 
 // loop serves on a network of one address, and dials it.
-func loop(t *testing.T, register func(grpc.ServiceRegistrar)) *grpc.ClientConn {
+func loop(t testing.TB, register func(grpc.ServiceRegistrar)) *grpc.ClientConn {
 	t.Helper()
 	server := rpc.NewServer(rpc.ServerOptions{Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
 	register(server)
