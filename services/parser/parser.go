@@ -7,7 +7,6 @@ package parser
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	parserv1 "github.com/tidemark/tidemark/gen/tidemark/parser/v1"
 	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/pg"
+	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/parser/internal/account"
 	"github.com/tidemark/tidemark/services/parser/internal/ingest"
 	"github.com/tidemark/tidemark/services/parser/internal/outbox"
@@ -49,7 +49,10 @@ type Service struct {
 	telegram *telegram.Pool
 	relay    *outbox.Relay
 	outbox   *postgres.Outbox
-	gauges   gauges
+	able     able
+
+	directory account.Directory
+	published prometheus.Counter
 
 	parser   *rpc.Forwarder
 	posts    *rpc.PostServer
@@ -69,7 +72,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, log: d.Log, now: d.Now, redis: client, gauges: newGauges(d.Registry)}
+	s := &Service{config: c, log: d.Log, now: d.Now, redis: client, published: newPublished(d.Registry)}
 	if err := Migrate(ctx, c.DatabaseURL); err != nil {
 		s.Close()
 		return nil, err
@@ -98,7 +101,7 @@ func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (er
 	if err != nil {
 		return err
 	}
-	s.relay = outbox.NewRelay(s.outbox, s.redis, s.config.Stream, d.Log, func(n int) { s.gauges.published.Add(float64(n)) })
+	s.relay = outbox.NewRelay(s.outbox, s.redis, s.config.Stream, d.Log, func(n int) { s.published.Add(float64(n)) })
 	posts := postgres.NewPosts(s.pool, outbox.Encode, s.relay.Wake)
 	local := rpc.NewParserServer(s.telegram, ingest.New(s.telegram, posts, d.Now), d.Log, rpc.NewMetrics(d.Registry))
 	s.parser = rpc.NewForwarder(local, func(ctx context.Context) ([]string, error) {
@@ -108,6 +111,8 @@ func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (er
 		return accounts.Holders(ctx, s.telegram.Owner())
 	}, d.Dial)
 	s.posts = rpc.NewPostServer(posts)
+	s.directory = accounts
+	d.Registry.MustRegister(telemetry.State(gauges, s.show))
 	s.accounts = rpc.NewAccountServer(s.telegram, accounts, d.Now)
 	return nil
 }
@@ -140,7 +145,6 @@ func (s *Service) Run(ctx context.Context) error {
 	work.Go(func() error { return s.telegram.Run(ctx) })
 	work.Go(func() error { return s.relay.Run(ctx) })
 	work.Go(func() error { s.every(ctx, time.Hour, s.keepDays); return nil })
-	work.Go(func() error { s.every(ctx, measureEvery, s.measure); return nil })
 	return work.Wait()
 }
 
@@ -161,26 +165,6 @@ func (s *Service) keepDays(ctx context.Context) {
 	if err := s.outbox.KeepDays(ctx, s.now(), s.config.KeepEvents); err != nil && ctx.Err() == nil {
 		s.log.ErrorContext(ctx, "keep days of events", "err", err)
 	}
-}
-
-// late is how old the oldest unpublished event may be.
-const late = time.Minute
-
-// Ready is nil while Postgres answers and events get out.
-func (s *Service) Ready(ctx context.Context) error {
-	oldest, err := s.outbox.Oldest(ctx)
-	if err != nil {
-		return errors.New("Postgres does not answer")
-	}
-	if !oldest.IsZero() {
-		if age := s.now().Sub(oldest); age > late {
-			return fmt.Errorf("events do not get out: the oldest waits for %s; check Redis at --redis-url", age.Round(time.Second))
-		}
-	}
-	if err := s.redis.Ping(ctx).Err(); err != nil {
-		return errors.New("Redis does not answer: posts are stored, their events wait in Postgres; check --redis-url")
-	}
-	return nil
 }
 
 // Close frees the connections.

@@ -71,31 +71,9 @@ func TestServiceWithoutAnAccount(t *testing.T) {
 	if got, err := parserv1.NewAccountServiceClient(conn).ListAccounts(ctx, &parserv1.ListAccountsRequest{}); err != nil || len(got.GetAccounts()) != 0 {
 		t.Errorf("got %v, %v, want no accounts", got, err)
 	}
-	s.measure(ctx)
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("run: %v", err)
-	}
-}
-
-func TestReadyNamesEventsThatDoNotGetOut(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	s, err := Open(t.Context(), config(t), Deps{Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Now: func() time.Time { return now }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	if _, err := s.pool.Exec(t.Context(), `INSERT INTO parser.events (tx, channel_id, message_id, revision, kind, recorded_at, event)
-		VALUES (pg_current_xact_id(), 1, 1, 1, 'post.created', $1, '')`, now); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Ready(t.Context()); err != nil {
-		t.Errorf("got %v at once, want ready", err)
-	}
-	now = now.Add(2 * time.Minute)
-	if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "Redis") {
-		t.Errorf("got %v after two minutes, want it to name Redis", err)
 	}
 }
 
