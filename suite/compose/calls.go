@@ -23,7 +23,7 @@ func (s *stack) calls(ctx context.Context) error {
 		{"watermark", "8030", "{}", "grpc.health.v1.Health/Check", "SERVING"},
 		{"scheduler", "8010", "{}", "tidemark.scheduler.v1.SchedulerService/GetStatus", "lastTickAt"},
 		{"scheduler", "8010", `{"page_size": 100}`, "tidemark.scheduler.v1.ChannelService/ListChannels", truth[9].Username},
-		{"scheduler", "8010", channel, "tidemark.scheduler.v1.RunService/TriggerRun", "run"},
+		{"scheduler", "8010", channel, "tidemark.scheduler.v1.RunService/TriggerRun", "queued"},
 		{"parser", "8020", "{}", "tidemark.parser.v1.AccountService/ListAccounts", "ACCOUNT_STATE_ACTIVE"},
 		{"parser", "8020", channel, "tidemark.parser.v1.PostService/ListPosts", "postedAt"},
 		{"watermark", "8030", channel, "tidemark.watermark.v1.WatermarkService/GetCoverage", "coveredCount"},
@@ -39,7 +39,7 @@ func (s *stack) calls(ctx context.Context) error {
 		}
 		out, err := exec.CommandContext(ctx, s.grpcurl, args...).CombinedOutput() //nolint:gosec // our own tool
 		if err != nil || !strings.Contains(string(out), c.want) {
-			return fmt.Errorf("grpcurl %s %s: %w: want %q in %s", c.method, c.body, err, c.want, out)
+			return fmt.Errorf("grpcurl %s %s: %v: want %q in %s", c.method, c.body, err, c.want, out)
 		}
 	}
 	return nil

@@ -155,7 +155,7 @@ func (s *stack) explain(ctx context.Context) {
 	if out, err := s.ask(ctx, "ps", "-a", "--format", "{{.Name}}\t{{.Status}}"); err == nil {
 		_, _ = fmt.Fprintln(s.out, out)
 	}
-	if out, err := s.ask(ctx, "logs", "--no-color", "--tail", "25"); err == nil {
+	if out, err := s.ask(ctx, "logs", "--no-color", "--tail", "15"); err == nil {
 		_, _ = fmt.Fprintln(s.out, out)
 	}
 }

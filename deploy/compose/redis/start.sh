@@ -1,9 +1,9 @@
 #!/bin/sh
 # Starts Redis with one user per service, from the container's environment. Passwords are in no command line and in no file that lasts:
-# the list of users is on a tmpfs, as hashes.
+# the list of users is on a tmpfs, as hashes. (A tmpfs of its own would be root's after a restart.)
 set -eu
 umask 077
-users=/run/redis/users.acl
+users=/tmp/users.acl
 hash() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
 cat >"$users" <<ACL
 user default on nopass resetkeys resetchannels -@all +ping
