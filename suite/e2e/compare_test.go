@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	eventv1 "github.com/tidemark/tidemark/gen/tidemark/event/v1"
+	"github.com/tidemark/tidemark/services/parser/tgsim"
 	"github.com/tidemark/tidemark/services/parser/tgsim/world"
 )
 
@@ -25,10 +26,7 @@ type row struct {
 func (h *house) same(name string) {
 	h.Helper()
 	truth := h.truth(name)
-	want := make([]row, len(truth.Posts))
-	for i, p := range truth.Posts {
-		want[i] = row{p.ID, p.Date, p.Edited, p.Text}
-	}
+	want := wanted(truth)
 	if diff := cmp.Diff(h.rows(truth.ID), want); diff != "" {
 		h.Errorf("@%s in Postgres (-got +want):\n%s", name, diff)
 	}
@@ -39,6 +37,23 @@ func (h *house) same(name string) {
 		return ""
 	})
 	h.sameEvents(name, truth.ID, truth.Posts)
+}
+
+// becomes waits until Postgres holds of a channel exactly what Telegram has.
+func (h *house) becomes(name string) {
+	h.Helper()
+	h.eventually(func() string {
+		truth := h.truth(name)
+		return cmp.Diff(h.rows(truth.ID), wanted(truth))
+	})
+}
+
+func wanted(truth tgsim.Truth) []row {
+	want := make([]row, len(truth.Posts))
+	for i, p := range truth.Posts {
+		want[i] = row{p.ID, p.Date, p.Edited, p.Text}
+	}
+	return want
 }
 
 func (h *house) rows(channel int64) []row {

@@ -58,8 +58,8 @@ func TestASecondProcessWaitsForTheLease(t *testing.T) {
 	one, id, stop := r.reading()
 	channel := r.resolve(one, news)
 	two, _ := r.pool()
-	if _, err := two.Page(t.Context(), channel, first, ingest.Up); !errors.Is(err, ingest.ErrNoAccount) {
-		t.Errorf("got %v while another process reads, want ErrNoAccount", err)
+	if _, err := two.Page(t.Context(), channel, first, ingest.Up); !errors.Is(err, ingest.ErrElsewhere) {
+		t.Errorf("got %v while another process reads, want ErrElsewhere", err)
 	}
 	if err := two.Logout(t.Context(), id); !errors.Is(err, account.ErrLeased) {
 		t.Errorf("logout: got %v, want ErrLeased", err)

@@ -149,6 +149,14 @@ func (w *World) Clear(ref string) error {
 	})
 }
 
+// Restart empties a channel and begins its ids and its pts anew, which Telegram is not known to do.
+func (w *World) Restart(ref string) error {
+	return w.change(ref, func(c *channel) error {
+		c.messages, c.events, c.top = nil, nil, 0
+		return nil
+	})
+}
+
 func (w *World) remove(c *channel, ids []int) int {
 	var gone []int
 	for _, id := range ids {
