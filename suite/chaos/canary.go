@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/tidemark/tidemark/services/parser/tgsim/world"
 )
 
 // canary is a post that is made right after a fault; when it is stored and its event is in Redis, Tidemark has recovered.
@@ -113,4 +116,13 @@ func (f *floods) left() (d time.Duration) {
 		d = max(d, time.Until(one[1]))
 	}
 	return d
+}
+
+// gone forgets those that were deleted in Telegram before anybody could read them.
+func (c *canaries) gone(channel int64, truth world.Truth) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = slices.DeleteFunc(c.all, func(one *canary) bool {
+		return one.took == 0 && one.channel == channel && slices.Contains(truth.Deleted, int(one.id))
+	})
 }

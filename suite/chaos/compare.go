@@ -155,35 +155,51 @@ func snake(name string) string {
 // outcome of comparing events.
 type outcome struct {
 	expected, present, disorder int
-	missing                     []string
+	missing                     []string // never came, and were never sent, or are still in Redis
+	wiped                       []string // were sent, and wiped before anybody could read them
 }
 
-// compareEvents holds what came against what was committed, in the order of commit. A repeat counts at its first coming.
-func compareEvents(committed, came []string, seen func(string) bool) (o outcome) {
+// compareEvents holds what was sent to Redis, and what came to a consumer, against what was committed, in the order of commit. A repeat counts at its
+// first time. What came late because its first sending was wiped is in order if it was sent in order.
+func compareEvents(committed, sent, came []string, times map[string]int, wipes bool) (o outcome) {
 	place := make(map[string]int, len(committed))
 	for _, id := range committed {
-		if _, again := place[id]; again {
-			continue
+		if _, again := place[id]; !again {
+			place[id] = len(place)
 		}
-		place[id] = len(place)
-		if o.expected++; seen(id) {
+	}
+	seen := make(map[string]bool, len(came))
+	for _, id := range came {
+		seen[id] = true
+	}
+	for id := range place {
+		switch o.expected++; {
+		case seen[id]:
 			o.present++
-		} else {
+		case wipes && times[id] > 0:
+			o.wiped = append(o.wiped, id)
+		default:
 			o.missing = append(o.missing, id)
 		}
 	}
+	o.disorder = disorder(place, sent, nil) + disorder(place, came, func(id string) bool { return times[id] > 1 })
+	return o
+}
+
+// disorder counts those that come behind one that was committed later.
+func disorder(place map[string]int, ids []string, except func(string) bool) (n int) {
 	last := -1
-	for _, id := range came {
+	for _, id := range ids {
 		at, ok := place[id]
 		if !ok {
 			continue
 		}
-		if at < last {
-			o.disorder++
+		if at < last && (except == nil || !except(id)) {
+			n++
 		}
 		last = max(last, at)
 	}
-	return o
+	return n
 }
 
 // due are the events that a post's row stands for.
@@ -236,33 +252,46 @@ func (h *show) compare(ctx context.Context) error {
 	}
 	h.awaitEvents(ctx)
 	for _, c := range h.world.channels {
-		truth, err := h.telegram.truth(ctx, c.id)
-		if err != nil {
-			return err
+		if err := h.compareChannel(ctx, c.id); err != nil {
+			return fmt.Errorf("compare channel %d: %w", c.id, err)
 		}
-		rows, err := h.rows(ctx, c.id)
-		if err != nil {
-			return err
-		}
-		committed, err := h.committed(ctx, c.id)
-		if err != nil {
-			return err
-		}
-		for _, r := range rows {
-			for _, id := range due(c.id, r) {
-				if !slices.Contains(committed, id) {
-					committed = append(committed, id)
-				}
-			}
-		}
-		h.report.posts(c.id, comparePosts(truth.Posts, rows))
-		h.eyes.mu.Lock()
-		came := slices.Clone(h.eyes.order[c.id])
-		h.eyes.mu.Unlock()
-		h.report.events(c.id, compareEvents(committed, came, h.eyes.has))
-		h.report.messages += truth.Top
 	}
 	h.report.finish(h)
+	return nil
+}
+
+func (h *show) compareChannel(ctx context.Context, channel int64) error {
+	truth, err := h.telegram.truth(ctx, channel)
+	if err != nil {
+		return err
+	}
+	rows, err := h.rows(ctx, channel)
+	if err != nil {
+		return err
+	}
+	committed, err := h.committed(ctx, channel)
+	if err != nil {
+		return err
+	}
+	known := make(map[string]bool, len(committed))
+	for _, id := range committed {
+		known[id] = true
+	}
+	for _, r := range rows { // a change that made no event at all must not go unnoticed
+		for _, id := range due(channel, r) {
+			if !known[id] {
+				committed = append(committed, id)
+			}
+		}
+	}
+	h.canaries.gone(channel, truth)
+	h.report.posts(channel, comparePosts(truth.Posts, rows))
+	h.eyes.mu.Lock()
+	defer h.eyes.mu.Unlock()
+	h.sent.mu.Lock()
+	defer h.sent.mu.Unlock()
+	h.report.events(channel, compareEvents(committed, h.sent.order, h.eyes.order[channel], h.sent.times, h.report.faults["redis FLUSHALL"] > 0))
+	h.report.messages += truth.Top
 	return nil
 }
 

@@ -58,6 +58,7 @@ func (r *report) events(channel int64, o outcome) {
 	r.event.present += o.present
 	r.event.disorder += o.disorder
 	r.event.missing = append(r.event.missing, o.missing...)
+	r.event.wiped = append(r.event.wiped, o.wiped...)
 	if n := len(o.missing); n > 0 {
 		r.blame("channel %d: %d events are missing: %s", channel, n, strings.Join(o.missing[:min(n, 5)], ", "))
 	}
@@ -149,8 +150,8 @@ func (r *report) print(out io.Writer) {
 	row("\nseed %d, %s\t%d messages in %d channels\t%d faults\t%s", r.script.seed, r.script.shape(), r.messages, len(r.script.sizes), r.total(), r.took.Round(time.Second))
 	row("\texpected\tpresent\tmissing\tdifferent")
 	row("posts\t%d\t%d\t%d\t%d", r.post.expected, r.post.present, len(r.post.missing), len(r.post.different))
-	row("\texpected\tpresent\tmissing\trepeated\tout of order")
-	row("events\t%d\t%d\t%d\t%d\t%d", r.event.expected, r.event.present, len(r.event.missing), r.repeated, r.event.disorder)
+	row("\texpected\tpresent\tmissing\trepeated\tout of order\twiped unread")
+	row("events\t%d\t%d\t%d\t%d\t%d\t%d", r.event.expected, r.event.present, len(r.event.missing), r.repeated, r.event.disorder, len(r.event.wiped))
 	row("marks ahead of the data\t%d\tin %d looks", r.aheadDuring, r.looks)
 	row("channels with holes\t%d", r.holes)
 	row("\ntime to recover\tfaults\tmedian\tworst\tmeasured")

@@ -20,13 +20,15 @@ type fault struct {
 	pause time.Duration // before the next one
 }
 
-// menu is every kind with its weight, and how long it lasts.
-var menu = []struct {
+// dish is a kind of fault.
+type dish struct {
 	kind     string
 	weight   int
 	from, to time.Duration
-	services bool // needs the three services
-}{
+}
+
+// menu is every kind with its weight, and how long it lasts.
+var menu = []dish{
 	{kind: "kill", weight: 5},
 	{kind: "kill in step", weight: 12},
 	{kind: "kill postgres in step", weight: 3},

@@ -40,11 +40,12 @@ type stage struct {
 
 	db     *pgxpool.Pool // undisturbed, as a consumer's
 	events *redis.Client
+	sent   *sent
 }
 
 // openStage starts stores and Telegram, and then Tidemark.
 func openStage(ctx context.Context, s script) (st *stage, err error) {
-	st = &stage{script: s, ctx: ctx, dir: s.Keep}
+	st = &stage{script: s, ctx: ctx, dir: s.Keep, sent: newSent()}
 	if st.dir == "" {
 		if st.dir, err = os.MkdirTemp("", "tidemark-chaos-"); err != nil {
 			return nil, err
@@ -194,7 +195,7 @@ func (s *stage) store(ctx context.Context, p *process, prefix string) error {
 	if prefix == "SCHEDULER" {
 		return nil
 	}
-	p.redis, cache, err = s.redis.through(ctx, p.name+" to Redis", newRedisTap)
+	p.redis, cache, err = s.redis.through(ctx, p.name+" to Redis", func() tap { return &redisTap{log: s.sent} })
 	p.env = append(p.env, prefix+"_REDIS_URL="+cache)
 	return err
 }

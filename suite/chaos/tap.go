@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"regexp"
+	"sync"
 )
 
 // postgresTap reads the client's half of Postgres's protocol: statements by their text, also prepared ones.
@@ -73,15 +75,45 @@ func (t *postgresTap) message() (statement, bool) {
 	return statement{}, false
 }
 
-// redisTap knows the one command that matters.
-type redisTap struct{}
+// sent is what relays gave to Redis, in order, whatever became of it there.
+type sent struct {
+	mu    sync.Mutex
+	order []string
+	times map[string]int
+}
 
-func newRedisTap() tap { return redisTap{} }
+func newSent() *sent { return &sent{times: map[string]int{}} }
+
+func (s *sent) add(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.times[id]++; s.times[id] == 1 {
+		s.order = append(s.order, id)
+	}
+}
+
+// redisTap knows the one command that matters, and writes down the ids of the events in it.
+type redisTap struct {
+	log  *sent
+	rest []byte // the end of what was looked at, which may be the beginning of an id
+}
+
+// longest is more than an id and what stands before it.
+const longest = 120
+
+var eventID = regexp.MustCompile(`\r\n\$2\r\nid\r\n\$\d+\r\n(\d+/\d+/\d+/[a-z.]+)\r\n`)
 
 // sent implements tap.
-func (redisTap) sent(chunk []byte) []statement {
+func (t *redisTap) sent(chunk []byte) (found []statement) {
 	if bytes.Contains(bytes.ToUpper(chunk[:min(len(chunk), 64)]), []byte("XADD")) {
-		return []statement{{text: "XADD"}}
+		found = []statement{{text: "XADD"}}
 	}
-	return nil
+	t.rest = append(t.rest, chunk...)
+	end := 0
+	for _, m := range eventID.FindAllSubmatchIndex(t.rest, -1) {
+		t.log.add(string(t.rest[m[2]:m[3]]))
+		end = m[1] - len("\r\n") // which begins the next one, too
+	}
+	t.rest = append(t.rest[:0], t.rest[max(end, len(t.rest)-longest):]...)
+	return found
 }
