@@ -39,7 +39,8 @@ func (m *moody) ProbeChannels(ctx context.Context, r *parserv1.ProbeChannelsRequ
 // process is one scheduler on a database, with a clock of its own that stands ahead by what the test says.
 type process struct {
 	*scheduler.Service
-	ahead atomic.Int64
+	ahead   atomic.Int64
+	metrics *prometheus.Registry
 }
 
 func (m *moody) start(t *testing.T, database env.Secret) *process {
@@ -48,11 +49,11 @@ func (m *moody) start(t *testing.T, database env.Secret) *process {
 		parserv1.RegisterParserServiceServer(r, m)
 		watermarkv1.RegisterWatermarkServiceServer(r, m)
 	})
-	p := &process{}
+	p := &process{metrics: prometheus.NewRegistry()}
 	var err error
 	p.Service, err = scheduler.Open(t.Context(), scheduler.Config{DatabaseURL: database, Tick: time.Minute, Workers: 2, SlicePages: 5, RunTimeout: 10 * time.Second},
 		scheduler.Deps{
-			Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Parser: peers, Watermark: peers,
+			Log: slog.New(slog.DiscardHandler), Registry: p.metrics, Parser: peers, Watermark: peers,
 			Now: func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
 		})
 	if err != nil {
@@ -200,4 +201,47 @@ func TestReadyNamesAPostgresThatIsAwayAndRecovers(t *testing.T) {
 	p.await(t, "Postgres does not answer")
 	back()
 	p.await(t, "")
+}
+
+func TestStatesAreShown(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Empty(t)
+	p := newMoody().start(t, database)
+	p.works(t)
+	store := connect(t, database)
+	for _, sql := range []string{ // channels that nothing happens to while we look
+		"SELECT pg_advisory_lock(1953063787)", // nobody ticks
+		"UPDATE scheduler.channels SET removed_at = now()",
+		`INSERT INTO scheduler.channels (channel_id, username, title, supergroup, protected, state, interval_ms, next_run_at, checked_at, created_at)
+			SELECT id, '', '', false, false, state, 60000, now() - due * interval '1 s', now() - checked * interval '1 s', now()
+			FROM (VALUES (1, 'idle', 30, 239), (2, 'active', -30, 241), (3, 'blocked', -30, 9999), (4, 'paused', -30, 9999)) c (id, state, due, checked)`,
+		"UPDATE scheduler.ticks SET ended_at = clock_timestamp() - interval '100 s'",
+	} {
+		if _, err := store.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	families, err := p.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetValue()
+			}
+			got[name] = m.GetGauge().GetValue()
+		}
+	}
+	for name, want := range map[string]float64{
+		"scheduler_tick_age_seconds": 100, "scheduler_channels_late": 1, "scheduler_channel_checked_age_seconds": 241, "scheduler_due": 1, "scheduler_due_oldest_seconds": 30,
+		"scheduler_channels idle": 1, "scheduler_channels active": 1, "scheduler_channels blocked": 1, "scheduler_channels paused": 1, "scheduler_channels new": 0,
+		"scheduler_queued": 0, "scheduler_in_flight": 0,
+	} {
+		if value, ok := got[name]; !ok || value < want || value > want+20 || want <= 1 && value != want {
+			t.Errorf("%s: got %v (shown: %t), want %v", name, value, ok, want)
+		}
+	}
 }

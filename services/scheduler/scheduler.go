@@ -19,6 +19,7 @@ import (
 	schedulerv1 "github.com/tidemark/tidemark/gen/tidemark/scheduler/v1"
 	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/pg"
+	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/scheduler/internal/jobs"
 	"github.com/tidemark/tidemark/services/scheduler/internal/peers"
 	"github.com/tidemark/tidemark/services/scheduler/internal/plan"
@@ -77,6 +78,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 }
 
 func (s *Service) build() (err error) {
+	s.deps.Registry.MustRegister(telemetry.State(gauges, s.show))
 	marks, metrics := peers.NewMarks(s.deps.Watermark), jobs.NewMetrics(s.deps.Registry)
 	runner := plan.Runner{
 		Store: s.store, Parser: s.parser, Marks: marks, Owner: rand.Text(), Now: s.deps.Now, Ended: metrics.Ended,
@@ -96,7 +98,7 @@ func (s *Service) build() (err error) {
 	s.ticker = &jobs.Ticker{Pool: s.pool, Tick: tick, Every: tickEvery, Now: s.deps.Now, Log: s.deps.Log, Ended: metrics.Ticked}
 	s.queue, err = jobs.New(s.pool, jobs.Config{
 		Schema: postgres.Schema, Workers: s.config.Workers, Longest: s.config.RunTimeout + turn + 30*time.Second, Log: quiet(s.deps.Log), Wake: s.ticker.Wake,
-	}, metrics.Working(runner.Work))
+	}, runner.Work)
 	return err
 }
 

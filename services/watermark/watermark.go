@@ -18,6 +18,7 @@ import (
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
 	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/pg"
+	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/watermark/internal/cache"
 	"github.com/tidemark/tidemark/services/watermark/internal/postgres"
 	"github.com/tidemark/tidemark/services/watermark/internal/rpc"
@@ -33,6 +34,7 @@ type Deps struct {
 // Service is the watermark service, opened.
 type Service struct {
 	pool   *pgxpool.Pool
+	store  *postgres.Store
 	redis  *redis.Client // nil: no cache
 	server *rpc.Server
 }
@@ -49,7 +51,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{pool: pool}
+	s := &Service{pool: pool, store: postgres.New(pool)}
 	metrics := rpc.NewMetrics(d.Registry)
 	var reads *cache.Cache
 	if c.RedisURL != "" {
@@ -62,7 +64,8 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 		s.redis = redis.NewClient(options)
 		reads = cache.New(s.redis, d.Log, metrics.CacheRead)
 	}
-	s.server = rpc.NewServer(postgres.New(pool), reads, d.Now, metrics)
+	d.Registry.MustRegister(telemetry.State(gauges, s.show))
+	s.server = rpc.NewServer(s.store, reads, d.Now, metrics)
 	return s, nil
 }
 
@@ -80,14 +83,6 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // Run waits for the end: this service has no work of its own.
 func (s *Service) Run(ctx context.Context) error {
 	<-ctx.Done()
-	return nil
-}
-
-// Ready is nil while Postgres answers.
-func (s *Service) Ready(ctx context.Context) error {
-	if err := s.pool.Ping(ctx); err != nil {
-		return fmt.Errorf("Postgres does not answer")
-	}
 	return nil
 }
 

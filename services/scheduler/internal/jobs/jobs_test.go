@@ -70,7 +70,7 @@ func (h *house) start(owner string) *scheduler {
 	}
 	s.ticker = &Ticker{Pool: h.pool, Tick: tick, Every: 50 * time.Millisecond, Now: time.Now, Log: slog.New(slog.DiscardHandler), Ended: metrics.Ticked}
 	var err error
-	queue, err = New(h.pool, Config{Schema: postgres.Schema, Workers: 4, Longest: 2 * time.Minute, Log: slog.New(slog.DiscardHandler), Wake: s.ticker.Wake}, metrics.Working(runner.Work))
+	queue, err = New(h.pool, Config{Schema: postgres.Schema, Workers: 4, Longest: 2 * time.Minute, Log: slog.New(slog.DiscardHandler), Wake: s.ticker.Wake}, runner.Work)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestHistoryThenNewsThenIdle(t *testing.T) {
 	if err != nil || len(ended) != len(runs) {
 		t.Errorf("got %d runs in order of ending, %v, want all %d", len(ended), err, len(runs))
 	}
-	for _, series := range []string{"scheduler_ticks_total", "scheduler_runs_total", "scheduler_posts_total", "scheduler_run_seconds", "scheduler_due", "scheduler_in_flight"} {
+	for _, series := range []string{"scheduler_ticks_total", "scheduler_runs_total", "scheduler_run_seconds"} {
 		if n, err := testutil.GatherAndCount(s.metrics, series); err != nil || n == 0 {
 			t.Errorf("%s never moved: %v", series, err)
 		}
