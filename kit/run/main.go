@@ -75,11 +75,11 @@ func Parse(name string, args, environ []string, cli any, opts ...kong.Option) (*
 		panic(fmt.Errorf("the command line of %s: %w", name, err))
 	}
 	if err := env.Unknown(prefix(name), variables(parser.Model.Node), environ); err != nil {
-		return nil, UsageError{fmt.Errorf("%w (see %s --help)", err, name)}
+		return nil, UsageError{fmt.Errorf("%s (see %s --help)", discreet(err.Error()), name)}
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		return nil, UsageError{fmt.Errorf("%w (see %s --help)", err, name)}
+		return nil, UsageError{fmt.Errorf("%s (see %s --help)", discreet(err.Error()), name)}
 	}
 	return command, nil
 }
