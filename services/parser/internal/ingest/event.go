@@ -45,6 +45,21 @@ type Outgoing struct {
 	Revision int32
 	Kind     Kind
 	Bytes    []byte
+	Place    Place
+}
+
+// Place is where an event stands in the order of commit; the zero Place is before all.
+type Place struct {
+	Tx uint64
+	ID int64
+}
+
+// Before is true for a place that comes first.
+func (p Place) Before(o Place) bool { return p.Tx < o.Tx || p.Tx == o.Tx && p.ID < o.ID }
+
+// String is "tx:id".
+func (p Place) String() string {
+	return strconv.FormatUint(p.Tx, 10) + ":" + strconv.FormatInt(p.ID, 10)
 }
 
 // Outbox holds stored events that are to be published, in the order in which they were committed.
@@ -57,6 +72,11 @@ type Outbox interface {
 type Lead interface {
 	// Next notes that of the events it answered so far the first sent are published, and answers at most limit more, none if there are none now.
 	Next(ctx context.Context, sent int64, limit int) ([]Outgoing, error)
+	// Published tells how far the stream really goes, the zero Place when there is no stream, and answers true when events that were published
+	// before are to be published again: all behind that place; when the stream is gone, all that not every reader is known to have.
+	Published(ctx context.Context, end Place) (again bool, err error)
+	// Acknowledged notes that every reader has what is up to a place.
+	Acknowledged(ctx context.Context, p Place) error
 	// Close gives the lead up.
 	Close()
 }

@@ -2,9 +2,9 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -25,16 +25,15 @@ const (
 // Relay publishes an outbox to a stream. Of all relays of a database one leads; the others wait for its end.
 type Relay struct {
 	outbox    ingest.Outbox
-	redis     redis.UniversalClient
-	stream    string
+	stream    stream
 	log       *slog.Logger
 	published func(n int)
 	woken     chan struct{}
 }
 
 // NewRelay makes a relay; published hears how many events went out.
-func NewRelay(outbox ingest.Outbox, client redis.UniversalClient, stream string, log *slog.Logger, published func(n int)) *Relay {
-	return &Relay{outbox: outbox, redis: client, stream: stream, log: log, published: published, woken: make(chan struct{}, 1)}
+func NewRelay(outbox ingest.Outbox, client redis.UniversalClient, name string, log *slog.Logger, published func(n int)) *Relay {
+	return &Relay{outbox: outbox, stream: stream{client, name}, log: log, published: published, woken: make(chan struct{}, 1)}
 }
 
 // Wake tells that something was committed. It never blocks.
@@ -67,50 +66,105 @@ func (r *Relay) lead(ctx context.Context) (sent int64, err error) {
 		return 0, err
 	}
 	defer lead.Close()
-	r.log.InfoContext(ctx, "publishing events", "stream", r.stream)
-	return r.publish(ctx, lead)
+	c := course{relay: r, lead: lead}
+	if err := c.begin(ctx); err != nil {
+		return 0, err
+	}
+	err = c.publish(ctx)
+	return c.sent, err
+}
+
+// course is one time of leading.
+type course struct {
+	relay *Relay
+	lead  ingest.Lead
+	end   ingest.Place // how far the stream goes
+	sent  int64        // events, so far
+	trail trail
+	asked time.Time // when we last looked at who has read what
+}
+
+// begin finds out whether the stream is as it was left; what is missing is published again.
+func (c *course) begin(ctx context.Context) (err error) {
+	if c.end, err = c.relay.stream.end(ctx); err != nil {
+		return err
+	}
+	again, err := c.lead.Published(ctx, c.end)
+	if err != nil {
+		return err
+	}
+	if again {
+		c.relay.log.WarnContext(ctx, "events were lost in Redis and are published again", "stream", c.relay.stream.name)
+	}
+	c.relay.log.InfoContext(ctx, "publishing events", "stream", c.relay.stream.name)
+	return nil
 }
 
 // publish sends what there is and what comes, until trouble or the end. While one batch is sent, the next is read; so a batch is marked as
 // sent together with the reading of the next but one, or as soon as there is nothing to read. At the end what was read is sent and
 // marked, so that a clean stop repeats nothing.
-func (r *Relay) publish(ctx context.Context, lead ingest.Lead) (sent int64, err error) {
+func (c *course) publish(ctx context.Context) error {
 	var ready []ingest.Outgoing
 	for idle := soonest; ctx.Err() == nil; {
-		next, err := r.step(ctx, lead, sent, ready, batch)
-		if err != nil {
-			return sent, err
+		next, err := c.step(ctx, ready, batch)
+		if err == nil {
+			err = c.look(ctx)
 		}
-		sent += int64(len(ready))
+		if err != nil {
+			return err
+		}
 		if len(next) == 0 && len(ready) == 0 {
-			if idle = min(2*idle, latest); sleep(ctx, idle, r.woken) {
+			if idle = min(2*idle, latest); sleep(ctx, idle, c.relay.woken) {
 				idle = soonest
 			}
 			continue
 		}
 		ready, idle = next, soonest
 	}
-	if _, err := r.step(ctx, lead, sent, ready, 0); err != nil {
-		return sent, err
+	if _, err := c.step(ctx, ready, 0); err != nil {
+		return err
 	}
-	sent += int64(len(ready))
-	_, err = r.step(ctx, lead, sent, nil, 0)
-	return sent, err
+	_, err := c.step(ctx, nil, 0)
+	return err
+}
+
+// lookEvery is how often the stream is looked at while nothing is sent, and how often it is asked who has read what.
+const lookEvery = time.Second
+
+// look notices a wipe that no sending would meet, and notes what every consumer group has.
+func (c *course) look(ctx context.Context) error {
+	if time.Since(c.asked) < lookEvery {
+		return nil
+	}
+	c.asked = time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepWithin)
+	defer cancel()
+	if end, err := c.relay.stream.end(ctx); err != nil || end != c.end {
+		return errors.Join(err, errLost)
+	}
+	entry, err := c.relay.stream.acked(ctx)
+	if err != nil || entry == "" {
+		return err
+	}
+	if place, ok := c.trail.upTo(entry); ok {
+		return c.lead.Acknowledged(ctx, place)
+	}
+	return nil
 }
 
 // stepWithin bounds one batch; a step that began is finished even when the end has come.
 const stepWithin = 5 * time.Second
 
 // step sends one batch while it marks what was sent before, and reads the next.
-func (r *Relay) step(ctx context.Context, lead ingest.Lead, sent int64, ready []ingest.Outgoing, limit int) ([]ingest.Outgoing, error) {
+func (c *course) step(ctx context.Context, ready []ingest.Outgoing, limit int) ([]ingest.Outgoing, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepWithin)
 	defer cancel()
-	next := make(chan fetched, 1)
+	next, sent := make(chan fetched, 1), c.sent
 	go func() {
-		events, err := lead.Next(ctx, sent, limit)
+		events, err := c.lead.Next(ctx, sent, limit)
 		next <- fetched{events, err}
 	}()
-	err := r.send(ctx, ready)
+	err := c.send(ctx, ready)
 	got := <-next
 	if err == nil {
 		err = got.err
@@ -123,21 +177,19 @@ type fetched struct {
 	err    error
 }
 
-// send adds events to the stream in one pipeline.
-func (r *Relay) send(ctx context.Context, events []ingest.Outgoing) error {
+// send adds events to the stream, all or none.
+func (c *course) send(ctx context.Context, events []ingest.Outgoing) error {
 	if len(events) == 0 {
 		return nil
 	}
-	pipe := r.redis.Pipeline()
-	for i := range events {
-		e := &events[i]
-		pipe.Do(ctx, "XADD", r.stream, "*", "event", e.Bytes, "id", ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind), "kind", string(e.Kind),
-			"channel", strconv.FormatInt(int64(e.Channel), 10), "message", strconv.FormatInt(int64(e.Message), 10))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	entry, err := c.relay.stream.add(ctx, c.end, events)
+	if err != nil {
 		return fmt.Errorf("add %d events to the stream: %w", len(events), err)
 	}
-	r.published(len(events))
+	c.end = events[len(events)-1].Place
+	c.trail.add(entry, c.end)
+	c.sent += int64(len(events))
+	c.relay.published(len(events))
 	return nil
 }
 

@@ -264,6 +264,96 @@ func TestRelayWaitsForRedis(t *testing.T) {
 	}
 }
 
+func TestAWipedStreamIsFilledAgain(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	r, _ := h.relay(t, postgres.NewOutbox(h.pool), h.redis)
+	h.store(t, r.Wake, 7, 1, 300)
+	h.wait(t, 300)
+	h.wipe(t)
+	h.wait(t, 300) // though nothing new comes
+	h.store(t, r.Wake, 7, 301, 400)
+	h.wait(t, 400)
+	if got := h.ids(t); !slices.Equal(got, created(7, 1, 400)) {
+		t.Errorf("got %d entries, want 1 to 400 in order", len(got))
+	}
+}
+
+func TestAWipedStreamIsFilledFromWhereTheSlowestGroupStood(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	r, _ := h.relay(t, postgres.NewOutbox(h.pool), h.redis)
+	for _, group := range []string{"fast", "slow"} {
+		if err := h.redis.XGroupCreateMkStream(t.Context(), stream, group, "0").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for page := range ingest.MessageID(3) {
+		h.store(t, r.Wake, 7, 100*page+1, 100*page+100)
+		h.wait(t, int(100*page+100)) // so each is a batch by itself
+	}
+	h.read(t, "fast", 300, 300)
+	h.read(t, "slow", 250, 150) // what it has not acknowledged it may not have
+	until(t, "what all have acknowledged", func() bool {
+		var acked int
+		err := h.pool.QueryRow(t.Context(), `SELECT e.message_id FROM parser.events e JOIN parser.relay r ON (e.tx, e.id) = (r.acked_tx, r.acked_id)`).Scan(&acked)
+		return err == nil && acked == 100
+	})
+	h.wipe(t)
+	h.wait(t, 200)
+	if got := h.ids(t); !slices.Equal(got, created(7, 101, 300)) {
+		t.Errorf("got %d entries from %s on, want 101 to 300", len(got), got[0])
+	}
+}
+
+func TestWhatRedisForgotIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	r, stop := h.relay(t, postgres.NewOutbox(h.pool), h.redis)
+	h.store(t, r.Wake, 7, 1, 200)
+	h.wait(t, 200)
+	stop()
+	// as it is when Redis comes back from an older file
+	entries, err := h.redis.XRange(t.Context(), stream, "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries[150:] {
+		h.redis.XDel(t.Context(), stream, e.ID)
+	}
+	var place ingest.Place
+	if err := h.pool.QueryRow(t.Context(), "SELECT tx, id FROM parser.events WHERE message_id = 150").Scan(&place.Tx, &place.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.redis.Set(t.Context(), "{"+stream+"}:end", place.String(), 0)
+	h.relay(t, postgres.NewOutbox(h.pool), h.redis)
+	h.wait(t, 200)
+	if got := h.ids(t); !slices.Equal(got, created(7, 1, 200)) {
+		t.Errorf("got %d entries, want 1 to 200 in order", len(got))
+	}
+}
+
+func (h house) wipe(t *testing.T) {
+	t.Helper()
+	if err := h.redis.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read gives a group n entries, of which it acknowledges some.
+func (h house) read(t *testing.T, group string, n, acked int64) {
+	t.Helper()
+	got, err := h.redis.XReadGroup(t.Context(), &redis.XReadGroupArgs{Group: group, Consumer: "c", Streams: []string{stream, ">"}, Count: n}).Result()
+	if err != nil || int64(len(got[0].Messages)) != n {
+		t.Fatalf("read %v, %v", got, err)
+	}
+	for _, m := range got[0].Messages[:acked] {
+		if err := h.redis.XAck(t.Context(), stream, group, m.ID).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestOnlyOneRelayLeads(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -42,17 +42,11 @@ func (o *Outbox) Lead(ctx context.Context) (ingest.Lead, bool, error) {
 	return l, true, nil
 }
 
-// position is a place in the order of commit.
-type position struct {
-	tx uint64
-	id int64
-}
-
-// lead reads ahead of what is marked as sent; ahead remembers the positions between.
+// lead reads ahead of what is marked as sent; ahead remembers the places between.
 type lead struct {
 	conn  *pgx.Conn
-	read  position
-	ahead []position
+	read  ingest.Place
+	ahead []ingest.Place
 	sent  int64 // of all answered, how many are marked
 }
 
@@ -64,7 +58,7 @@ var renumber = []string{
 	`UPDATE parser.events e SET tx = CASE WHEN (e.tx, e.id) > (r.tx, r.id) OR e.tx < pg_snapshot_xmax(pg_current_snapshot()) AND e.id > r.last
     THEN '2'::xid8 ELSE '1'::xid8 END
 FROM (SELECT tx, id, greatest(id, (SELECT max(id) FROM parser.events WHERE tx >= pg_snapshot_xmax(pg_current_snapshot()))) AS last FROM parser.relay) r`,
-	"UPDATE parser.relay SET tx = '2', id = 0",
+	"UPDATE parser.relay SET tx = '2', id = 0, acked_tx = NULL, acked_id = NULL",
 }
 
 func (l *lead) start(ctx context.Context) error {
@@ -85,7 +79,7 @@ func (l *lead) start(ctx context.Context) error {
 			return fmt.Errorf("renumber a restored outbox: %w", err)
 		}
 	}
-	return l.conn.QueryRow(ctx, "SELECT tx, id FROM parser.relay").Scan(&l.read.tx, &l.read.id)
+	return l.conn.QueryRow(ctx, "SELECT tx, id FROM parser.relay").Scan(&l.read.Tx, &l.read.ID)
 }
 
 // selectUnsent reads no transaction before all older ones have ended, so that none is skipped.
@@ -99,16 +93,17 @@ func (l *lead) Next(ctx context.Context, sent int64, limit int) ([]ingest.Outgoi
 		return nil, fmt.Errorf("%d events are said to be sent, %d were answered", sent, l.sent+int64(len(l.ahead)))
 	} else if n > 0 {
 		last := l.ahead[n-1]
-		b.Queue("UPDATE parser.relay SET tx = $1, id = $2", last.tx, last.id)
+		b.Queue("UPDATE parser.relay SET tx = $1, id = $2", last.Tx, last.ID)
 		l.ahead, l.sent = l.ahead[n:], sent
 	}
 	events := make([]ingest.Outgoing, 0, limit)
-	b.Queue(selectUnsent, l.read.tx, l.read.id, limit).Query(func(rows pgx.Rows) error {
+	b.Queue(selectUnsent, l.read.Tx, l.read.ID, limit).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var e ingest.Outgoing
-			if err := rows.Scan(&l.read.tx, &l.read.id, &e.Channel, &e.Message, &e.Revision, &e.Kind, &e.Bytes); err != nil {
+			if err := rows.Scan(&l.read.Tx, &l.read.ID, &e.Channel, &e.Message, &e.Revision, &e.Kind, &e.Bytes); err != nil {
 				return err
 			}
+			e.Place = l.read
 			events = append(events, e)
 			l.ahead = append(l.ahead, l.read)
 		}
@@ -118,6 +113,33 @@ func (l *lead) Next(ctx context.Context, sent int64, limit int) ([]ingest.Outgoi
 		return nil, failed("read the outbox", err)
 	}
 	return events, nil
+}
+
+const rewind = `UPDATE parser.relay SET tx = $1, id = $2, rewound_at = clock_timestamp() WHERE (tx, id) > ($1, $2)`
+
+// Published is ingest.Lead's.
+func (l *lead) Published(ctx context.Context, end ingest.Place) (again bool, err error) {
+	if end == (ingest.Place{}) {
+		row := l.conn.QueryRow(ctx, "SELECT coalesce(acked_tx, '0'), coalesce(acked_id, 0) FROM parser.relay")
+		if err := row.Scan(&end.Tx, &end.ID); err != nil {
+			return false, failed("read what was acknowledged", err)
+		}
+	}
+	if !end.Before(l.read) {
+		return false, nil
+	}
+	tag, err := l.conn.Exec(ctx, rewind, end.Tx, end.ID)
+	if err != nil {
+		return false, failed("go back in the outbox", err)
+	}
+	l.read = end
+	return tag.RowsAffected() > 0, nil
+}
+
+// Acknowledged is ingest.Lead's.
+func (l *lead) Acknowledged(ctx context.Context, p ingest.Place) error {
+	_, err := l.conn.Exec(ctx, "UPDATE parser.relay SET acked_tx = $1, acked_id = $2", p.Tx, p.ID)
+	return failed("note what was acknowledged", err)
 }
 
 // closeWithin bounds the goodbye; a connection that is cut gives the lock up as well.
@@ -133,15 +155,15 @@ func (l *lead) Close() {
 // Backlog is what waits to be published.
 type Backlog struct {
 	Unsent int       // counted up to a million
-	Oldest time.Time // when the oldest of them was recorded; zero when there is none
+	Oldest time.Time // since when the oldest of them waits; zero when there is none
 }
 
 const (
-	selectOldest = `SELECT e.recorded_at FROM parser.events e, parser.relay r WHERE (e.tx, e.id) > (r.tx, r.id) ORDER BY e.tx, e.id LIMIT 1`
+	selectOldest = `SELECT greatest(e.recorded_at, r.rewound_at) FROM parser.events e, parser.relay r WHERE (e.tx, e.id) > (r.tx, r.id) ORDER BY e.tx, e.id LIMIT 1`
 	selectCount  = `SELECT count(*) FROM (SELECT FROM parser.events e, parser.relay r WHERE (e.tx, e.id) > (r.tx, r.id) LIMIT 1000000) unsent`
 )
 
-// Oldest is when the oldest unsent event was recorded; zero when there is none.
+// Oldest is since when the oldest unsent event waits to be sent, or to be sent again; zero when there is none.
 func (o *Outbox) Oldest(ctx context.Context) (oldest time.Time, err error) {
 	err = o.pool.QueryRow(ctx, selectOldest).Scan(&oldest)
 	if errors.Is(err, pgx.ErrNoRows) {
