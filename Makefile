@@ -82,3 +82,9 @@ chaos: setup ## break everything on a seeded schedule, compare with the truth (S
 .PHONY: fuzz
 fuzz: setup ## every fuzz target for some seconds (FUZZTIME=5s, FUZZ=part of a path, GUIDED=1)
 	@go run ./kit/cmd/withpg -- scripts/fuzz.sh
+
+.PHONY: alerts
+alerts: ## check the alert rules, and show that each fires for its cause alone
+	@scripts/setup.sh promtool
+	promtool check config deploy/prometheus/prometheus.yaml
+	promtool test rules deploy/prometheus/alerts_test.yaml

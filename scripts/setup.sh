@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# Makes sure that a Postgres and a Redis can be started here. Neither is left running or configured; Tidemark starts private ones.
+# Makes sure that a Postgres and a Redis can be started here, and with the argument promtool that this is here, too. No server is left running or
+# configured; Tidemark starts private ones.
 set -euo pipefail
 
 have_postgres() { command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || compgen -G '/opt/homebrew/opt/postgresql@*/bin/postgres' >/dev/null || compgen -G '/usr/local/opt/postgresql@*/bin/postgres' >/dev/null; }
 have_redis() { command -v redis-server >/dev/null; }
+have_promtool() { [[ " ${wanted[*]} " != *" promtool "* ]] || command -v promtool >/dev/null; }
+wanted=("$@")
 
 command -v go >/dev/null || { echo "Go is missing: https://go.dev/doc/install" >&2; exit 1; }
-have_postgres && have_redis && exit 0
+have_postgres && have_redis && have_promtool && exit 0
 
 missing=()
 if command -v apt-get >/dev/null; then
   have_postgres || missing+=(postgresql)
   have_redis || missing+=(redis-server)
+  have_promtool || missing+=(prometheus)
   root=(); [[ $EUID == 0 ]] || root=(sudo)
   echo "installing ${missing[*]}" >&2
   "${root[@]}" apt-get update -qq
@@ -25,8 +29,9 @@ if command -v apt-get >/dev/null; then
 elif command -v brew >/dev/null; then
   have_postgres || missing+=(postgresql@17)
   have_redis || missing+=(redis)
+  have_promtool || missing+=(prometheus)
   brew install --quiet "${missing[@]}"
 else
-  echo "install PostgreSQL (15 or newer) and Redis (7 or newer) with this system's package manager" >&2
+  echo "install PostgreSQL (15 or newer) and Redis (7 or newer) with this system's package manager${wanted[*]:+, and }${wanted[*]}" >&2
   exit 1
 fi
