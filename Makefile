@@ -88,3 +88,7 @@ alerts: ## check the alert rules, and show that each fires for its cause alone
 	@scripts/setup.sh promtool
 	promtool check config deploy/prometheus/prometheus.yaml
 	promtool test rules deploy/prometheus/alerts_test.yaml
+
+.PHONY: compose-test
+compose-test: ## build the images, run docker-compose.yml for real, kill everything in it (needs a Docker engine; says so where there is none)
+	@scripts/compose-test.sh $(ARGS)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tidemark/tidemark/kit/telemetry"
+	"github.com/tidemark/tidemark/services/watermark/internal/cache"
 )
 
 // Ready is nil while Postgres answers.
@@ -17,7 +18,7 @@ func (s *Service) Ready(ctx context.Context) error {
 
 // Note says when Redis is away: it is a cache, and reads are only slower without it.
 func (s *Service) Note(ctx context.Context) string {
-	if s.redis != nil && s.redis.Ping(ctx).Err() != nil {
+	if s.redis != nil && cache.Ping(ctx, s.redis) != nil {
 		return "Redis does not answer: every read goes to Postgres; check --redis-url"
 	}
 	return ""

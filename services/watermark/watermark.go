@@ -6,13 +6,12 @@ package watermark
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
@@ -35,7 +34,7 @@ type Deps struct {
 type Service struct {
 	pool   *pgxpool.Pool
 	store  *postgres.Store
-	redis  *redis.Client // nil: no cache
+	redis  *redis.Pool // nil: no cache
 	server *rpc.Server
 }
 
@@ -55,13 +54,10 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 	metrics := rpc.NewMetrics(d.Registry)
 	var reads *cache.Cache
 	if c.RedisURL != "" {
-		options, err := redis.ParseURL(c.RedisURL.Reveal())
-		if err != nil {
+		if s.redis, err = cache.Open(c.RedisURL.Reveal()); err != nil {
 			pool.Close()
-			return nil, fmt.Errorf("the Redis URL is malformed: want redis://HOST:PORT/DB")
+			return nil, err
 		}
-		options.DialerRetries, options.MaxRetries = 1, -1 // a cache is not worth waiting for
-		s.redis = redis.NewClient(options)
 		reads = cache.New(s.redis, d.Log, metrics.CacheRead)
 	}
 	d.Registry.MustRegister(telemetry.State(gauges, s.show))

@@ -38,8 +38,11 @@ func (s *stack) calls(ctx context.Context) error {
 			args = append([]string{"-d", c.body}, args...)
 		}
 		out, err := exec.CommandContext(ctx, s.grpcurl, args...).CombinedOutput() //nolint:gosec // our own tool
-		if err != nil || !strings.Contains(string(out), c.want) {
-			return fmt.Errorf("grpcurl %s %s: %v: want %q in %s", c.method, c.body, err, c.want, out)
+		if err != nil {
+			return fmt.Errorf("grpcurl %s %s: %w: %s", c.method, c.body, err, out)
+		}
+		if !strings.Contains(string(out), c.want) {
+			return fmt.Errorf("grpcurl %s %s: want %q in %s", c.method, c.body, c.want, out)
 		}
 	}
 	return nil

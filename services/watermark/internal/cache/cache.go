@@ -10,11 +10,13 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 	"google.golang.org/protobuf/proto"
 
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
@@ -25,11 +27,13 @@ const (
 	ttl = 5 * time.Minute
 	// patience with Redis before it is done without.
 	patience = 100 * time.Millisecond
+	// pingPatience is for telling a Redis that is slow from one that is away.
+	pingPatience = time.Second
 )
 
 // Cache is nil-safe: a nil Cache never knows anything.
 type Cache struct {
-	redis *redis.Client
+	redis *redis.Pool
 	log   *slog.Logger
 	count func(outcome string)
 }
@@ -41,9 +45,37 @@ type Wanted struct {
 	Etag    string // as Postgres has it now
 }
 
-// New makes a cache on a client; count hears "hit", "miss" or "down" per mark wanted.
-func New(client *redis.Client, log *slog.Logger, count func(outcome string)) *Cache {
-	return &Cache{client, log, count}
+// New makes a cache on connections; count hears "hit", "miss" or "down" per mark wanted.
+func New(pool *redis.Pool, log *slog.Logger, count func(outcome string)) *Cache {
+	return &Cache{pool, log, count}
+}
+
+// most is how many connections there are at most, and idle how many are kept.
+const most, idle = 20, 5
+
+// Open is a pool of connections to the Redis at a URL, redis://USER:PASSWORD@HOST:PORT/DB or rediss:// by TLS. It does not connect yet.
+func Open(address string) (*redis.Pool, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" {
+		return nil, errors.New("the Redis URL is malformed: want redis://HOST:PORT/DB")
+	}
+	dial := func(ctx context.Context) (redis.Conn, error) {
+		return redis.DialURLContext(ctx, address, redis.DialConnectTimeout(pingPatience), redis.DialReadTimeout(pingPatience), redis.DialWriteTimeout(pingPatience))
+	}
+	return &redis.Pool{DialContext: dial, MaxActive: most, MaxIdle: idle, IdleTimeout: ttl}, nil
+}
+
+// Ping is nil when Redis answers.
+func Ping(ctx context.Context, pool *redis.Pool) error {
+	ctx, cancel := context.WithTimeout(ctx, pingPatience)
+	defer cancel()
+	conn, err := pool.GetContext(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = redis.DoContext(conn, ctx, "PING")
+	return err
 }
 
 // Get answers the copies that are current, and nil for each of the rest, in the order wanted.
@@ -54,11 +86,11 @@ func (c *Cache) Get(ctx context.Context, wanted []Wanted) []*watermarkv1.Waterma
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	names := make([]string, len(wanted))
+	names := make([]any, len(wanted))
 	for i, w := range wanted {
 		names[i] = name(w.Channel, w.Stage)
 	}
-	copies, err := c.redis.MGet(ctx, names...).Result()
+	copies, err := c.read(ctx, names)
 	if err != nil {
 		c.down(len(wanted), err)
 		return known
@@ -73,6 +105,15 @@ func (c *Cache) Get(ctx context.Context, wanted []Wanted) []*watermarkv1.Waterma
 	return known
 }
 
+func (c *Cache) read(ctx context.Context, names []any) ([][]byte, error) {
+	conn, err := c.redis.GetContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	return redis.ByteSlices(redis.DoContext(conn, ctx, "MGET", names...))
+}
+
 func (c *Cache) down(marks int, err error) {
 	c.log.Debug("cache", "err", err)
 	for range marks {
@@ -81,13 +122,12 @@ func (c *Cache) down(marks int, err error) {
 }
 
 // current is what a copy says, nil when it is missing, unreadable or not the one wanted.
-func current(bytes any, want Wanted) *watermarkv1.Watermark {
-	text, ok := bytes.(string)
-	if !ok {
+func current(bytes []byte, want Wanted) *watermarkv1.Watermark {
+	if bytes == nil {
 		return nil
 	}
 	var w watermarkv1.Watermark
-	if proto.Unmarshal([]byte(text), &w) != nil || w.GetChannelId() != want.Channel || w.GetStage() != want.Stage || w.GetEtag() != want.Etag {
+	if proto.Unmarshal(bytes, &w) != nil || w.GetChannelId() != want.Channel || w.GetStage() != want.Stage || w.GetEtag() != want.Etag {
 		return nil
 	}
 	return &w
@@ -100,19 +140,29 @@ func (c *Cache) Put(ctx context.Context, marks []*watermarkv1.Watermark) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	_, err := c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, w := range marks {
-			bytes, err := proto.Marshal(w)
-			if err != nil {
-				return err
-			}
-			p.Set(ctx, name(w.GetChannelId(), w.GetStage()), bytes, ttl)
-		}
-		return nil
-	})
-	if err != nil {
+	if err := c.write(ctx, marks); err != nil {
 		c.log.Debug("cache", "err", err)
 	}
+}
+
+// write sends all in one go, and waits for the last answer.
+func (c *Cache) write(ctx context.Context, marks []*watermarkv1.Watermark) error {
+	conn, err := c.redis.GetContext(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	for _, w := range marks {
+		bytes, err := proto.Marshal(w)
+		if err != nil {
+			return err
+		}
+		if err := conn.Send("SET", name(w.GetChannelId(), w.GetStage()), bytes, "EX", int(ttl.Seconds())); err != nil {
+			return err
+		}
+	}
+	_, err = redis.DoContext(conn, ctx, "")
+	return err
 }
 
 func name(channel int64, stage string) string {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
@@ -45,14 +44,13 @@ func TestEverySeriesMoves(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	options, err := redis.ParseURL(p.URL)
+	copies, err := cache.Open(p.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := redis.NewClient(options)
 	registry, store, ctx := prometheus.NewRegistry(), marktest.NewFake(), t.Context()
 	metrics := NewMetrics(registry)
-	s := NewServer(store, cache.New(client, slog.New(slog.DiscardHandler), metrics.CacheRead), func() time.Time { return now }, metrics)
+	s := NewServer(store, cache.New(copies, slog.New(slog.DiscardHandler), metrics.CacheRead), func() time.Time { return now }, metrics)
 
 	advance := func(token int64) error {
 		return second(s.AdvanceWatermark(ctx, &watermarkv1.AdvanceWatermarkRequest{ChannelId: 1, Covered: ids(1, 5), RunToken: token}))
@@ -73,7 +71,7 @@ func TestEverySeriesMoves(t *testing.T) {
 	if err := advance(8); err == nil {
 		t.Error("a stale run went through")
 	}
-	_ = client.Close()
+	_ = copies.Close()
 	if err := read(); err != nil {
 		t.Errorf("without Redis: %v", err)
 	}
