@@ -195,7 +195,7 @@ type wire struct {
 
 func raw(t *testing.T, loop *Loopback) wire {
 	t.Helper()
-	conn, err := loop.listener.DialContext(context.Background())
+	conn, err := loop.listener.DialContext(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,9 @@ func after(t *testing.T, do func(*testing.T, *Loopback) net.Conn) (took time.Dur
 		}
 		_ = conn.Close()
 		server.Stop()
-		<-served
+		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			t.Error(err)
+		}
 	})
 	return took
 }
@@ -294,7 +296,7 @@ func TestAClientThatIsDeadIsNoticed(t *testing.T) {
 func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
 	t.Parallel()
 	mute := func(t *testing.T, loop *Loopback) net.Conn {
-		conn, err := loop.listener.DialContext(context.Background())
+		conn, err := loop.listener.DialContext(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

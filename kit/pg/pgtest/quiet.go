@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -21,7 +22,9 @@ func Quiet(t testing.TB, url env.Secret, app string) {
 	}
 	defer func() { _ = conn.Close(t.Context()) }()
 	var busy string
-	for until, rest := time.Now().Add(settle), 0; rest < 3; rest++ {
+	patience, cancel := context.WithTimeout(t.Context(), settle)
+	defer cancel()
+	for rest := 0; rest < 3; rest++ {
 		err := conn.QueryRow(t.Context(), `SELECT coalesce(string_agg(state || ': ' || query, E'\n'), '') FROM pg_stat_activity
 			WHERE application_name = $1 AND datname = current_database() AND state <> 'idle'`, app).Scan(&busy)
 		if err != nil {
@@ -30,7 +33,7 @@ func Quiet(t testing.TB, url env.Secret, app string) {
 		if busy == "" {
 			continue
 		}
-		if rest = -1; time.Now().After(until) {
+		if rest = -1; patience.Err() != nil {
 			t.Errorf("connections of %s do not come to rest:\n%s", app, busy)
 			return
 		}
