@@ -15,6 +15,8 @@ import (
 const (
 	// late is how old the oldest unpublished event may be.
 	late = time.Minute
+	// redisWithin is how soon Redis must answer to count as there.
+	redisWithin = time.Second
 	// reconnect is how long nobody may be reachable before that counts: connections come and go.
 	reconnect = 15 * time.Second
 	// noAccount is no trouble yet: somebody has just installed this.
@@ -37,6 +39,8 @@ func (s *Service) publishes(ctx context.Context, oldest time.Time) error {
 			return fmt.Errorf("events do not get out: the oldest waits for %s; check Redis at --redis-url", age.Round(time.Second))
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, redisWithin)
+	defer cancel()
 	if err := s.redis.Ping(ctx).Err(); err != nil {
 		return errors.New("Redis does not answer: posts are stored, their events wait in Postgres; check --redis-url")
 	}

@@ -135,6 +135,14 @@ func TestReadyNamesWhatIsAwayAndRecovers(t *testing.T) {
 	k.says("without Postgres", "Postgres does not answer", "")
 	back()
 	k.says("with Postgres", "", "")
+	if err := k.redis.Do(t.Context(), "CLIENT", "PAUSE", "1500", "ALL").Err(); err != nil {
+		t.Fatal(err)
+	}
+	k.says("with a Redis that hangs", "Redis does not answer", "")
+	if err := k.redis.Ping(context.WithoutCancel(t.Context())).Err(); err != nil { // until it goes on
+		t.Fatal(err)
+	}
+	k.says("with a Redis that goes on", "", "")
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,8 @@ func (s *Service) show(ctx context.Context, show telemetry.Show) error {
 }
 
 func (s *Service) showStream(ctx context.Context, show telemetry.Show) error {
+	ctx, cancel := context.WithTimeout(ctx, redisWithin)
+	defer cancel()
 	length, err := s.redis.XLen(ctx, s.config.Stream).Result()
 	if err != nil {
 		return err

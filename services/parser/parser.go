@@ -123,6 +123,7 @@ func newRedis(url env.Secret) (*redis.Client, error) {
 		return nil, errors.New("the Redis URL is malformed: want redis://HOST:PORT/DB")
 	}
 	options.MaxRetries = -1 // the relay tries again, slower
+	options.ContextTimeoutEnabled = true
 	return redis.NewClient(options), nil
 }
 

@@ -3,10 +3,14 @@ package watermark
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/watermark/internal/cache"
 )
+
+// redisWithin is how soon Redis must answer to count as there.
+const redisWithin = time.Second
 
 // Ready is nil while Postgres answers.
 func (s *Service) Ready(ctx context.Context) error {
@@ -18,6 +22,8 @@ func (s *Service) Ready(ctx context.Context) error {
 
 // Note says when Redis is away: it is a cache, and reads are only slower without it.
 func (s *Service) Note(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, redisWithin)
+	defer cancel()
 	if s.redis != nil && cache.Ping(ctx, s.redis) != nil {
 		return "Redis does not answer: every read goes to Postgres; check --redis-url"
 	}

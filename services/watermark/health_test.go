@@ -9,7 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/redis/go-redis/v9"
+
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
+	"github.com/tidemark/tidemark/kit/embedded"
 	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/pg/pgtest"
 	"github.com/tidemark/tidemark/kit/rpc"
@@ -108,5 +111,35 @@ watermark_unavailable_ids{stage="parse"} 2
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "watermark_marks", "watermark_missing_ids", "watermark_unavailable_ids"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A Redis that takes connections and does not answer holds up neither reads nor health.
+func TestARedisThatHangsHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	p, err := embedded.Redis(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	options, err := redis.ParseURL(p.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := redis.NewClient(options)
+	t.Cleanup(func() { _ = other.Close() })
+	c, ctx := open(t, p.URL), t.Context()
+	if err := advanceTo(ctx, c, 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Do(ctx, "CLIENT", "PAUSE", "20000", "ALL").Err(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if got, err := head(ctx, c); err != nil || got != 10 {
+		t.Errorf("got %d, %v, want the head from Postgres", got, err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("a read took %s beside a Redis that hangs", took)
 	}
 }
