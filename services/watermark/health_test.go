@@ -132,6 +132,11 @@ func TestARedisThatHangsHoldsNothingUp(t *testing.T) {
 	if err := advanceTo(ctx, c, 10); err != nil {
 		t.Fatal(err)
 	}
+	for range 3 { // until there is a connection, and a copy
+		if _, err := head(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := other.Do(ctx, "CLIENT", "PAUSE", "20000", "ALL").Err(); err != nil {
 		t.Fatal(err)
 	}
