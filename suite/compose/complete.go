@@ -20,6 +20,7 @@ const completeWithin = 2 * time.Minute
 func (s *stack) complete(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, completeWithin)
 	defer cancel()
+	var differs error
 	for {
 		bounded, done := context.WithTimeout(ctx, 20*time.Second)
 		err := s.same(bounded)
@@ -27,9 +28,12 @@ func (s *stack) complete(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil {
+			differs = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not complete within %s: %w", completeWithin, err)
+			return fmt.Errorf("not complete within %s: %w", completeWithin, differs)
 		case <-time.After(500 * time.Millisecond):
 		}
 	}

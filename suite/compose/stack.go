@@ -145,7 +145,7 @@ func (s *stack) address(ctx context.Context, service, port string) (string, erro
 		if err == nil && strings.HasPrefix(at, "127.0.0.1:") && !strings.HasSuffix(at, ":0") {
 			return at, nil
 		}
-		last = errors.Join(err, fmt.Errorf("%s %s is at %q", service, port, at))
+		last = fmt.Errorf("%s %s is at %q: %w", service, port, at, errors.Join(err, last))
 	}
 	return "", last
 }

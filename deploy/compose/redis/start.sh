@@ -7,7 +7,7 @@ users=/tmp/users.acl
 hash() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
 cat >"$users" <<ACL
 user default on nopass resetkeys resetchannels -@all +ping
-user parser on #$(hash "$REDIS_PASSWORD_PARSER") ~tidemark:posts resetchannels -@all +@connection +@stream
+user parser on #$(hash "$REDIS_PASSWORD_PARSER") ~tidemark:posts ~{tidemark:posts}:* resetchannels -@all +@connection +@stream +@transaction +get +set
 user watermark on #$(hash "$REDIS_PASSWORD_WATERMARK") ~tidemark:watermark:* resetchannels -@all +@connection +get +mget +set +del
 user reader on #$(hash "$REDIS_PASSWORD_READER") ~tidemark:posts resetchannels -@all +@connection +exists +xread +xrange +xrevrange +xlen +xinfo +xgroup +xreadgroup +xack +xpending +xclaim +xautoclaim
 ACL
