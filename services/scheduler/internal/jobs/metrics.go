@@ -9,7 +9,7 @@ import (
 // Metrics counts what the core did.
 type Metrics struct {
 	ticks, runs *prometheus.CounterVec
-	seconds            *prometheus.HistogramVec
+	seconds     *prometheus.HistogramVec
 }
 
 // NewMetrics registers the series.
