@@ -194,14 +194,17 @@ func (h *house) outages(names []string, seen *observed) {
 // troubles are a rewind, a channel that turns private, and at last a wait of more than a minute.
 func (h *house) troubles(names []string, ids []int64, seen *observed) {
 	h.Helper()
-	mark, err := h.marks.GetWatermark(h.Context(), &watermarkv1.GetWatermarkRequest{ChannelId: ids[3]})
-	if err == nil {
-		_, err = h.marks.RewindWatermark(h.Context(), &watermarkv1.RewindWatermarkRequest{ChannelId: ids[3], Reason: "test", Etag: mark.GetWatermark().GetEtag()})
-	}
-	if err == nil {
-		err = h.world.MakePrivate(names[5])
-	}
-	if err != nil {
+	h.eventually(func() string { // the mark may change between reading and rewinding
+		mark, err := h.marks.GetWatermark(h.Context(), &watermarkv1.GetWatermarkRequest{ChannelId: ids[3]})
+		if err == nil {
+			_, err = h.marks.RewindWatermark(h.Context(), &watermarkv1.RewindWatermarkRequest{ChannelId: ids[3], Reason: "test", Etag: mark.GetWatermark().GetEtag()})
+		}
+		if err != nil {
+			return "a rewind: " + err.Error()
+		}
+		return ""
+	})
+	if err := h.world.MakePrivate(names[5]); err != nil {
 		h.Fatal(err)
 	}
 	h.covered(names[3], ids[3])

@@ -11,8 +11,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// ours are the series that Tidemark declares, as opposed to those of its libraries.
-var ours = regexp.MustCompile(`^(tidemark|scheduler|parser|watermark)_`)
+// ours are the series that Tidemark declares, as opposed to those of the runtime.
+var ours = regexp.MustCompile(`^(tidemark|scheduler|parser|watermark|grpc)_`)
 
 var fqName = regexp.MustCompile(`fqName: "([^"]+)"`)
 

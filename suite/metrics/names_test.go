@@ -24,8 +24,8 @@ import (
 
 const deploy = "../../deploy"
 
-// name is a series of ours in a query; a histogram's come with a suffix.
-var name = regexp.MustCompile(`\b(tidemark|scheduler|parser|watermark)_[a-z_]+\b`)
+// name is a series in a query, of ours or of the gRPC server; a histogram's come with a suffix.
+var name = regexp.MustCompile(`\b(tidemark|scheduler|parser|watermark|grpc_server)_[a-z_]+\b`)
 
 // query is where alerts and dashboards name series: expr, in YAML or JSON.
 var query = regexp.MustCompile(`(?m)^\s*(?:- )?"?(?:expr|query|definition)"?: *(.+)$`)
@@ -86,6 +86,7 @@ func everything(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	t.Cleanup(schedulers.Close)
+	_ = rpc.NewServer(rpc.ServerOptions{Log: log, Registry: r})
 	return append(declared(r), "tidemark_build_info", "tidemark_ready") // the process's own
 }
 
