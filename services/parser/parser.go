@@ -56,6 +56,7 @@ type Service struct {
 
 	parser   *rpc.Forwarder
 	posts    *rpc.PostServer
+	bad      *rpc.QuarantineServer
 	accounts *rpc.AccountServer
 }
 
@@ -64,7 +65,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	sealer, err := account.OpenSealer(c.Telegram.SessionKey.Reveal(), c.Telegram.SessionKeyFile)
+	sealer, err := account.OpenSealer(c.SessionKey.Reveal(), c.SessionKeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,9 @@ func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (er
 	}
 	s.relay = outbox.NewRelay(s.outbox, s.redis, s.config.Stream, d.Log, func(n int) { s.published.Add(float64(n)) })
 	posts := postgres.NewPosts(s.pool, outbox.Encode, s.relay.Wake)
-	local := rpc.NewParserServer(s.telegram, ingest.New(s.telegram, posts, d.Now), d.Log, rpc.NewMetrics(d.Registry))
+	ingester := ingest.New(s.telegram, posts, d.Now)
+	s.bad = rpc.NewQuarantineServer(posts, ingester)
+	local := rpc.NewParserServer(s.telegram, ingester, d.Log, rpc.NewMetrics(d.Registry))
 	s.parser = rpc.NewForwarder(local, func(ctx context.Context) ([]string, error) {
 		if d.Dial == nil {
 			return nil, nil
@@ -137,6 +140,7 @@ func (s *Service) Name() string { return "parser" }
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	parserv1.RegisterParserServiceServer(r, s.parser)
 	parserv1.RegisterPostServiceServer(r, s.posts)
+	parserv1.RegisterQuarantineServiceServer(r, s.bad)
 	parserv1.RegisterAccountServiceServer(r, s.accounts)
 }
 

@@ -19,6 +19,7 @@ require (
 	github.com/alicebob/miniredis/v2 v2.40.0 // indirect
 	github.com/fergusstrange/embedded-postgres v1.34.0 // indirect
 	github.com/redis/go-redis/v9 v9.23.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
 )
 
 require (

@@ -72,7 +72,7 @@ func (r remote) with(fn func(*grpc.ClientConn) error) error {
 		if strings.Contains(status.Convert(err).Message(), "tls: ") { // gRPC says it in its text only
 			return fmt.Errorf("the Tidemark at %s and this command do not trust each other: check --tls-ca-file, and --tls-cert-file if you show one (%s)", r.Addr, tlsPart(err))
 		}
-		return fmt.Errorf("no Tidemark answers at %s: start one with `tidemark up` or `tidemark demo`, or name another with --addr", r.Addr)
+		return fmt.Errorf("no Tidemark answers at %s: start one with `tidemark up` or `tidemark demo`, name another with --addr, or say --tls-ca-file if it speaks TLS", r.Addr)
 	}
 	return err
 }
