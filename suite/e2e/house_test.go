@@ -43,21 +43,22 @@ const (
 // house is everything one scenario needs. Its stores and its Telegram outlive the services, which can be stopped and started again.
 type house struct {
 	*testing.T
-	world     *tgsim.World
-	telegram  *tgsim.Server
-	stores    suite.Stores
-	redis     *redis.Client
-	dir       string
-	slice     int // pages per slice, 0 is the default
-	stop      context.CancelFunc
-	ended     chan error
-	channels  schedulerv1.ChannelServiceClient
-	runs      schedulerv1.RunServiceClient
-	marks     watermarkv1.WatermarkServiceClient
-	posts     parserv1.PostServiceClient
-	accounts  parserv1.AccountServiceClient
-	scheduler schedulerv1.SchedulerServiceClient
-	closeConn func()
+	world      *tgsim.World
+	telegram   *tgsim.Server
+	stores     suite.Stores
+	redis      *redis.Client
+	dir        string
+	slice      int // pages per slice, 0 is the default
+	stop       context.CancelFunc
+	ended      chan error
+	channels   schedulerv1.ChannelServiceClient
+	runs       schedulerv1.RunServiceClient
+	marks      watermarkv1.WatermarkServiceClient
+	posts      parserv1.PostServiceClient
+	accounts   parserv1.AccountServiceClient
+	quarantine parserv1.QuarantineServiceClient
+	scheduler  schedulerv1.SchedulerServiceClient
+	closeConn  func()
 }
 
 // build makes a house on a made-up world, starts it and logs in.
@@ -158,6 +159,7 @@ func (h *house) dial(addr string) {
 	h.closeConn = func() { _ = conn.Close() }
 	h.channels, h.runs, h.scheduler = schedulerv1.NewChannelServiceClient(conn), schedulerv1.NewRunServiceClient(conn), schedulerv1.NewSchedulerServiceClient(conn)
 	h.marks, h.posts, h.accounts = watermarkv1.NewWatermarkServiceClient(conn), parserv1.NewPostServiceClient(conn), parserv1.NewAccountServiceClient(conn)
+	h.quarantine = parserv1.NewQuarantineServiceClient(conn)
 }
 
 // halt stops the services as SIGTERM does; stopping twice is fine.

@@ -165,6 +165,24 @@ func TestAMessageThatCannotBeDecodedStopsNoPage(t *testing.T) {
 			t.Errorf("the poisoned message %d is stored as a post", poison)
 		}
 	}
+	listed, err := h.quarantine.ListQuarantined(t.Context(), &parserv1.ListQuarantinedRequest{ChannelId: truth.ID, WithRaw: true})
+	if err != nil || len(listed.GetMessages()) != 1 || listed.GetMessages()[0].GetMessageId() != int64(poison) || len(listed.GetMessages()[0].GetRaw()) == 0 {
+		t.Fatalf("got %v, %v in quarantine, want the poisoned message with its raw bytes", listed, err)
+	}
+	h.eventually(func() string {
+		for _, e := range h.events(truth.ID) {
+			if e.GetMessageQuarantined().GetProblem() != "" && e.GetMessageId() == int64(poison) {
+				return ""
+			}
+		}
+		return "the event of the quarantine"
+	})
+	h.telegram.Faults().Clear()
+	retried, err := h.quarantine.RetryQuarantined(t.Context(), &parserv1.RetryQuarantinedRequest{ChannelId: truth.ID})
+	if err != nil || len(retried.GetResults()) != 1 || retried.GetResults()[0].GetOutcome() != parserv1.RetryOutcome_RETRY_OUTCOME_RESTORED {
+		t.Fatalf("got %v, %v, want it restored", retried, err)
+	}
+	h.same(name)
 }
 
 // rewind takes coverage back, as an operator does.

@@ -25,7 +25,7 @@ type Known struct {
 type Change struct {
 	Posts   []Stored    // whole rows, new and changed; revisions and instants are set
 	Deleted []MessageID // to be marked as gone
-	Events  []Event     // one per new revision or deletion, ascending by message
+	Events  []Event     // one per new revision, deletion or quarantined message, ascending by message
 	Saved   Saved
 
 	Restarted bool // nothing is to be written: ErrRestarted
@@ -45,7 +45,7 @@ type Stored struct {
 // What was read before what is stored, or edited before, is an older copy and changes nothing. A post that was published at another time is
 // another message: the channel's ids began anew, see Page.Again. A stored post that the page proves not to
 // exist is gone; ids are never given out twice, so this holds however old the page is.
-func Decide(channel ChannelID, page Page, known []Known, now time.Time) Change {
+func Decide(channel ChannelID, page Page, known []Known, strikes Strikes, now time.Time) Change {
 	readAt := page.ReadAt
 	if readAt.IsZero() {
 		readAt = now
@@ -80,6 +80,7 @@ func Decide(channel ChannelID, page Page, known []Known, now time.Time) Change {
 		seen[u.Message] = true
 	}
 	c.announce(channel, now)
+	c.strike(channel, page.Unreadable, by, strikes, now)
 	c.gone(channel, page.Covered, known, seen, now)
 	return c
 }
@@ -117,7 +118,7 @@ func (c *Change) announce(channel ChannelID, now time.Time) {
 	c.Events = make([]Event, 0, len(c.Posts))
 	for i := range c.Posts {
 		if s := &c.Posts[i]; s.Kind != "" {
-			c.Events = append(c.Events, Event{channel, s.Message, s.Revision, s.Kind, now, &s.Post})
+			c.Events = append(c.Events, Event{Channel: channel, Message: s.Message, Revision: s.Revision, Kind: s.Kind, RecordedAt: now, Post: &s.Post})
 		}
 	}
 }
@@ -127,10 +128,10 @@ func (c *Change) gone(channel ChannelID, covered Range, known []Known, seen map[
 	for _, k := range known {
 		if covered.Contains(k.Message) && !k.IsDeleted && !seen[k.Message] {
 			c.Deleted = append(c.Deleted, k.Message)
-			c.Events = append(c.Events, Event{channel, k.Message, k.Revision, Deleted, now, nil})
+			c.Events = append(c.Events, Event{Channel: channel, Message: k.Message, Revision: k.Revision, Kind: Deleted, RecordedAt: now})
 		}
 	}
-	if c.Saved.Deleted = len(c.Deleted); c.Saved.Deleted > 0 {
+	if c.Saved.Deleted = len(c.Deleted); c.Saved.Deleted+c.Saved.Quarantined > 0 {
 		slices.SortStableFunc(c.Events, func(a, b Event) int { return cmp.Compare(a.Message, b.Message) })
 	}
 }

@@ -14,6 +14,8 @@ const (
 	Created Kind = "post.created"
 	Edited  Kind = "post.edited"
 	Deleted Kind = "post.deleted"
+
+	QuarantinedKind Kind = "message.quarantined"
 )
 
 // Event tells one change of one post.
@@ -23,7 +25,8 @@ type Event struct {
 	Revision   int32
 	Kind       Kind
 	RecordedAt time.Time
-	Post       *Post // as it is now; nil when Deleted
+	Post       *Post  // as it is now; nil unless Created or Edited
+	Problem    string // of a quarantined message: what failed
 }
 
 // EventID is the same at every delivery: "<channel>/<message>/<revision>/<kind>".

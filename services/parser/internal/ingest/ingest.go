@@ -54,7 +54,7 @@ const (
 type Page struct {
 	// Posts in ascending order of id; service messages and empty ones are not among them.
 	Posts []Post
-	// Unreadable are messages within the range that our TL layer cannot decode; they are kept as raw bytes and count as covered.
+	// Unreadable are messages within the range that our TL layer cannot decode, or that no table takes; they are kept as raw bytes, see Strikes.
 	Unreadable []Unreadable
 	// Covered is what the answer proves within the range asked; the zero Range when it proves nothing.
 	Covered Range
@@ -97,4 +97,8 @@ type Store interface {
 }
 
 // Saved counts what a page brought.
-type Saved struct{ New, Changed, Deleted int }
+type Saved struct {
+	New, Changed, Deleted int
+	Quarantined           int         // for the first time
+	Struck                []MessageID // failed for the first time: not covered by the page, to be read once more
+}

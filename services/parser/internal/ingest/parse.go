@@ -35,8 +35,9 @@ type Result struct {
 	RetryAfter time.Duration // with Wait
 	WaitReason string        // with Wait
 
-	New, Changed, Deleted, Unreadable int
-	Messages, Pages                   int
+	New, Changed, Deleted, Quarantined int
+	Struck                             int // failed for the first time: to be read again
+	Messages, Pages                    int
 
 	// Err is what ended a read that had covered something: it is for the log, the next call will meet it again.
 	Err error
@@ -138,11 +139,12 @@ func (i *Ingester) save(ctx context.Context, channel ChannelID, p Page, r *Resul
 	if err != nil {
 		return err
 	}
-	r.Covered = append(r.Covered, p.Covered)
+	r.Covered = append(r.Covered, p.Covered.without(saved.Struck)...)
+	r.Struck += len(saved.Struck)
 	r.New += saved.New
 	r.Changed += saved.Changed
 	r.Deleted += saved.Deleted
-	r.Unreadable += len(p.Unreadable)
+	r.Quarantined += saved.Quarantined
 	r.Messages += p.Messages
 	r.Pages++
 	r.Top = max(r.Top, p.Top)
@@ -160,6 +162,8 @@ func (r Result) ended(ctx context.Context, err error, floor MessageID) (Result, 
 	}
 	var flood *FloodError
 	switch {
+	case err == nil && r.Struck > 0:
+		r.Next, r.Floor = More, max(r.Floor, floor)
 	case err == nil:
 		r.Next, r.Floor = Done, max(r.Floor, floor)
 	case errors.As(err, &flood):

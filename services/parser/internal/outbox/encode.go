@@ -24,6 +24,8 @@ func Encode(e ingest.Event) ([]byte, error) {
 		out.Kind = &eventv1.Event_PostEdited{PostEdited: &eventv1.PostEdited{Post: wire.Post(e.Post)}}
 	case ingest.Deleted:
 		out.Kind = &eventv1.Event_PostDeleted{PostDeleted: &eventv1.PostDeleted{DeletedAt: wire.Stamp(e.RecordedAt)}}
+	case ingest.QuarantinedKind:
+		out.Kind = &eventv1.Event_MessageQuarantined{MessageQuarantined: &eventv1.MessageQuarantined{Problem: e.Problem}}
 	default:
 		return nil, fmt.Errorf("no event is of kind %q", e.Kind)
 	}

@@ -32,17 +32,12 @@ func NewPosts(pool *pgxpool.Pool, encode ingest.Encoder, wake func()) *Posts {
 // SavePage writes one page in one transaction and three round trips: lock the channel and load what is known; copy posts in; store events and commit. The lock
 // comes before the transaction has an id, so that of one channel the ids grow in the order of commit: the relay relies on it.
 func (s *Posts) SavePage(ctx context.Context, channel ingest.ChannelID, page ingest.Page, now time.Time) (ingest.Saved, error) {
-	var change ingest.Change
-	err := s.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { // a connection that comes back inside a transaction is closed by the pool
-		known, err := lockAndLoad(ctx, conn, channel, span(page))
-		if err != nil {
-			return fmt.Errorf("load what is known: %w", err)
+	change, err := s.savePage(ctx, channel, &page, now)
+	if isPoison(err) {
+		if page, err = s.isolate(ctx, channel, page, now); err == nil {
+			change, err = s.savePage(ctx, channel, &page, now)
 		}
-		if change = ingest.Decide(channel, page, known, now); change.Restarted {
-			return errors.Join(ingest.ErrRestarted, rollback(ctx, conn))
-		}
-		return s.write(ctx, conn, channel, page, change, now)
-	})
+	}
 	if err != nil {
 		return ingest.Saved{}, failed(fmt.Sprintf("save messages %d to %d of channel %d", page.Covered.First, page.Covered.Last, channel), err)
 	}
@@ -50,6 +45,19 @@ func (s *Posts) SavePage(ctx context.Context, channel ingest.ChannelID, page ing
 		s.wake()
 	}
 	return change.Saved, nil
+}
+
+func (s *Posts) savePage(ctx context.Context, channel ingest.ChannelID, page *ingest.Page, now time.Time) (change ingest.Change, err error) {
+	return change, s.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { // a connection that comes back inside a transaction is closed by the pool
+		known, strikes, err := lockAndLoad(ctx, conn, channel, span(*page))
+		if err != nil {
+			return fmt.Errorf("load what is known: %w", err)
+		}
+		if change = ingest.Decide(channel, *page, known, strikes, now); change.Restarted {
+			return errors.Join(ingest.ErrRestarted, rollback(ctx, conn))
+		}
+		return s.write(ctx, conn, channel, *page, change, len(strikes) > 0, now)
+	})
 }
 
 func rollback(ctx context.Context, conn *pgxpool.Conn) error {
@@ -66,6 +74,12 @@ func span(p ingest.Page) ingest.Range {
 		}
 		r = ingest.Range{First: min(r.First, p.Posts[0].Message), Last: max(r.Last, p.Posts[n-1].Message)}
 	}
+	for _, u := range p.Unreadable {
+		if r == (ingest.Range{}) {
+			r = ingest.Range{First: u.Message, Last: u.Message}
+		}
+		r = ingest.Range{First: min(r.First, u.Message), Last: max(r.Last, u.Message)}
+	}
 	return r
 }
 
@@ -75,7 +89,9 @@ const channelLock int64 = 0x7061 << 48
 const selectKnown = `SELECT message_id, revision, content_hash, counters_hash, posted_at, edited_at, first_seen_at, changed_at, deleted_at IS NOT NULL
 FROM parser.posts WHERE channel_id = $1 AND message_id BETWEEN $2 AND $3 ORDER BY message_id`
 
-func lockAndLoad(ctx context.Context, conn *pgxpool.Conn, channel ingest.ChannelID, r ingest.Range) (known []ingest.Known, err error) {
+const selectStrikes = `SELECT message_id, failures FROM parser.quarantine WHERE channel_id = $1 AND message_id BETWEEN $2 AND $3`
+
+func lockAndLoad(ctx context.Context, conn *pgxpool.Conn, channel ingest.ChannelID, r ingest.Range) (known []ingest.Known, strikes ingest.Strikes, err error) {
 	var b pgx.Batch
 	b.Queue("BEGIN")
 	b.Queue("SELECT pg_advisory_xact_lock($1)", channelLock|int64(channel))
@@ -93,16 +109,23 @@ func lockAndLoad(ctx context.Context, conn *pgxpool.Conn, channel ingest.Channel
 		}
 		return rows.Err()
 	})
-	return known, conn.SendBatch(ctx, &b).Close()
+	strikes = ingest.Strikes{}
+	b.Queue(selectStrikes, int64(channel), int64(r.First), int64(r.Last)).Query(func(rows pgx.Rows) error {
+		var id ingest.MessageID
+		var failures int
+		_, err := pgx.ForEachRow(rows, []any{&id, &failures}, func() error { strikes[id] = failures; return nil })
+		return err
+	})
+	return known, strikes, conn.SendBatch(ctx, &b).Close()
 }
 
-func (s *Posts) write(ctx context.Context, conn *pgxpool.Conn, channel ingest.ChannelID, page ingest.Page, c ingest.Change, now time.Time) error {
+func (s *Posts) write(ctx context.Context, conn *pgxpool.Conn, channel ingest.ChannelID, page ingest.Page, c ingest.Change, struck bool, now time.Time) error {
 	if err := copyIn(ctx, conn, channel, c.Posts); err != nil {
 		return err
 	}
 	var b pgx.Batch
-	if len(c.Posts) > 0 {
-		queueRelease(&b, channel, c.Posts)
+	if struck {
+		queueRelease(&b, channel, page)
 	}
 	if len(c.Deleted) > 0 {
 		queueDeleted(&b, channel, c.Deleted, page.ReadAt, now)

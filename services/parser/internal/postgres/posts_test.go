@@ -13,7 +13,7 @@ func TestPosts(t *testing.T) {
 	ingesttest.TestStore(t, func(t *testing.T) ingesttest.Opened {
 		pool := pgtest.New(t, postgres.Schema, postgres.Migrations())
 		posts := postgres.NewPosts(pool, ingesttest.EncodeID, func() {})
-		return ingesttest.Opened{Store: posts, Reader: posts, Events: func() (ids []string) {
+		return ingesttest.Opened{Store: posts, Reader: posts, Quarantine: posts, Events: func() (ids []string) {
 			rows, err := pool.Query(t.Context(), "SELECT convert_from(event, 'UTF8') FROM parser.events ORDER BY tx, id")
 			if err != nil {
 				t.Fatal(err)

@@ -24,7 +24,7 @@ const deletePosts = `DELETE FROM parser.posts WHERE channel_id = $1 AND message_
 const markDeleted = `UPDATE parser.posts SET deleted_at = $3, changed_at = greatest(changed_at, $4)
 WHERE channel_id = $1 AND message_id = ANY ($2::bigint[])`
 
-const release = `DELETE FROM parser.quarantine WHERE channel_id = $1 AND message_id = ANY ($2::bigint[])`
+const release = `DELETE FROM parser.quarantine WHERE channel_id = $1 AND (message_id BETWEEN $2 AND $3 OR message_id = ANY ($4::bigint[])) AND NOT message_id = ANY ($5::bigint[])`
 
 const quarantine = `INSERT INTO parser.quarantine (channel_id, message_id, raw, problem, first_seen_at, last_seen_at, failures)
 SELECT $1, message_id, coalesce(raw, ''), problem, $2, $2, 1 FROM unnest($3::bigint[], $4::bytea[], $5::text[]) AS page(message_id, raw, problem)
@@ -78,13 +78,16 @@ func queueDeleted(b *pgx.Batch, channel ingest.ChannelID, deleted []ingest.Messa
 	b.Queue(markDeleted, int64(channel), ids(deleted), now, readAt)
 }
 
-// queueRelease forgets that messages could not be read once, now that they can.
-func queueRelease(b *pgx.Batch, channel ingest.ChannelID, posts []ingest.Stored) {
-	messages := make([]int64, len(posts))
-	for i := range posts {
-		messages[i] = int64(posts[i].Message)
+// queueRelease forgets that messages could not be read once, now that they can, or are gone.
+func queueRelease(b *pgx.Batch, channel ingest.ChannelID, page ingest.Page) {
+	read, bad := make([]int64, len(page.Posts)), make([]int64, len(page.Unreadable))
+	for i := range page.Posts {
+		read[i] = int64(page.Posts[i].Message)
 	}
-	b.Queue(release, int64(channel), messages)
+	for i := range page.Unreadable {
+		bad[i] = int64(page.Unreadable[i].Message)
+	}
+	b.Queue(release, int64(channel), int64(page.Covered.First), int64(page.Covered.Last), read, bad)
 }
 
 func queueUnreadable(b *pgx.Batch, channel ingest.ChannelID, unreadable []ingest.Unreadable, now time.Time) {
@@ -105,17 +108,26 @@ func (s *Posts) queueEvents(b *pgx.Batch, channel ingest.ChannelID, events []ing
 	if len(events) == 0 {
 		return nil
 	}
-	messages, revisions := make([]int64, len(events)), make([]int32, len(events))
-	kinds, bodies := make([]string, len(events)), make([][]byte, len(events))
+	messages, revisions, kinds := make([]int64, len(events)), make([]int32, len(events)), make([]string, len(events))
 	for i, e := range events {
-		body, err := s.encode(e)
-		if err != nil {
-			return fmt.Errorf("encode the event of message %d: %w", e.Message, err)
-		}
-		messages[i], revisions[i], kinds[i], bodies[i] = int64(e.Message), e.Revision, string(e.Kind), body
+		messages[i], revisions[i], kinds[i] = int64(e.Message), e.Revision, string(e.Kind)
+	}
+	bodies, err := s.bodies(events)
+	if err != nil {
+		return err
 	}
 	b.Queue(insertEvents, int64(channel), now, messages, revisions, kinds, bodies)
 	return nil
+}
+
+func (s *Posts) bodies(events []ingest.Event) (bodies [][]byte, err error) {
+	bodies = make([][]byte, len(events))
+	for i, e := range events {
+		if bodies[i], err = s.encode(e); err != nil {
+			return nil, &encodeError{e.Message, err}
+		}
+	}
+	return bodies, nil
 }
 
 func ids(messages []ingest.MessageID) []int64 {

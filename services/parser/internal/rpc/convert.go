@@ -102,7 +102,7 @@ var nexts = map[ingest.Next]parserv1.ParseNext{
 
 func fromResult(r ingest.Result) *parserv1.ParseChannelResponse {
 	out := &parserv1.ParseChannelResponse{
-		Next: nexts[r.Next], WaitReason: r.WaitReason, PostsNew: int32(r.New), PostsChanged: int32(r.Changed), PostsDeleted: int32(r.Deleted),
+		Next: nexts[r.Next], WaitReason: r.WaitReason, PostsNew: int32(r.New), PostsChanged: int32(r.Changed), PostsDeleted: int32(r.Deleted), MessagesQuarantined: int32(r.Quarantined),
 		MessagesRead: int32(r.Messages), PagesRead: int32(r.Pages), HeadAt: wire.Stamp(r.HeadAt), FloorId: int64(r.Floor), TopId: int64(r.Top),
 	}
 	if r.Next == ingest.Wait {

@@ -26,7 +26,8 @@ import (
 
 type clients struct {
 	parserv1.ParserServiceClient
-	posts parserv1.PostServiceClient
+	posts      parserv1.PostServiceClient
+	quarantine parserv1.QuarantineServiceClient
 }
 
 // serve is clients on a real server over a source and a store.
@@ -34,7 +35,9 @@ func serve(t *testing.T, source ingest.Source, store *ingesttest.Memory) clients
 	t.Helper()
 	registry, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
 	server := kitrpc.NewServer(kitrpc.ServerOptions{Log: log, Registry: registry})
-	parserv1.RegisterParserServiceServer(server, NewParserServer(source, ingest.New(source, store, time.Now), log, NewMetrics(registry)))
+	ingester := ingest.New(source, store, time.Now)
+	parserv1.RegisterParserServiceServer(server, NewParserServer(source, ingester, log, NewMetrics(registry)))
+	parserv1.RegisterQuarantineServiceServer(server, NewQuarantineServer(store, ingester))
 	parserv1.RegisterPostServiceServer(server, NewPostServer(store))
 	loop := kitrpc.NewLoopback()
 	go func() { _ = server.Serve(loop.Listener()) }()
@@ -44,7 +47,7 @@ func serve(t *testing.T, source ingest.Source, store *ingesttest.Memory) clients
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return clients{parserv1.NewParserServiceClient(conn), parserv1.NewPostServiceClient(conn)}
+	return clients{parserv1.NewParserServiceClient(conn), parserv1.NewPostServiceClient(conn), parserv1.NewQuarantineServiceClient(conn)}
 }
 
 const channel ingest.ChannelID = 42

@@ -21,6 +21,7 @@ type Memory struct {
 	mu     sync.Mutex
 	posts  map[place]ingest.Stored
 	events []string
+	bad    map[place]ingest.Quarantined
 }
 
 type place struct {
@@ -29,12 +30,70 @@ type place struct {
 }
 
 var (
-	_ ingest.Store  = (*Memory)(nil)
-	_ ingest.Reader = (*Memory)(nil)
+	_ ingest.Store      = (*Memory)(nil)
+	_ ingest.Quarantine = (*Memory)(nil)
+	_ ingest.Reader     = (*Memory)(nil)
 )
 
 // NewMemory is an empty one.
-func NewMemory() *Memory { return &Memory{posts: map[place]ingest.Stored{}} }
+func NewMemory() *Memory {
+	return &Memory{posts: map[place]ingest.Stored{}, bad: map[place]ingest.Quarantined{}}
+}
+
+func (m *Memory) strikes(channel ingest.ChannelID) ingest.Strikes {
+	strikes := ingest.Strikes{}
+	for at, q := range m.bad {
+		if at.channel == channel {
+			strikes[at.message] = q.Failures
+		}
+	}
+	return strikes
+}
+
+// judge counts failures, and forgets those of messages that could be read now, or are gone.
+func (m *Memory) judge(channel ingest.ChannelID, page ingest.Page, now time.Time) {
+	failed := map[place]bool{}
+	for _, u := range page.Unreadable {
+		at := place{channel, u.Message}
+		if failed[at] {
+			continue
+		}
+		failed[at] = true
+		q, known := m.bad[at]
+		if !known {
+			q.FirstFailed = now
+		}
+		q.Channel, q.Message, q.Problem, q.Raw, q.LastFailed = channel, u.Message, u.Problem, bytes.Clone(u.Raw), now
+		q.Failures++
+		m.bad[at] = q
+	}
+	for at := range m.bad {
+		read := page.Covered.Contains(at.message) || slices.ContainsFunc(page.Posts, func(p ingest.Post) bool { return p.Message == at.message })
+		if at.channel == channel && read && !failed[at] {
+			delete(m.bad, at)
+		}
+	}
+}
+
+// Quarantined is ingest.Quarantine's.
+func (m *Memory) Quarantined(_ context.Context, channel ingest.ChannelID, after ingest.Quarantined, limit int, raw bool) (found []ingest.Quarantined, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	order := func(a, b ingest.Quarantined) int {
+		return cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Message, b.Message))
+	}
+	for _, q := range m.bad {
+		if q.Failures < 2 || channel != 0 && q.Channel != channel || order(q, after) <= 0 {
+			continue
+		}
+		if !raw {
+			q.Raw = nil
+		}
+		found = append(found, q)
+	}
+	slices.SortFunc(found, order)
+	return found[:min(limit, len(found))], nil
+}
 
 // SavePage keeps what Decide says.
 func (m *Memory) SavePage(_ context.Context, channel ingest.ChannelID, page ingest.Page, now time.Time) (ingest.Saved, error) {
@@ -55,7 +114,7 @@ func (m *Memory) SavePage(_ context.Context, channel ingest.ChannelID, page inge
 		}
 	}
 	slices.SortFunc(known, func(a, b ingest.Known) int { return cmp.Compare(a.Message, b.Message) })
-	c := ingest.Decide(channel, page, known, now)
+	c := ingest.Decide(channel, page, known, m.strikes(channel), now)
 	if c.Restarted {
 		return ingest.Saved{}, ingest.ErrRestarted
 	}
@@ -72,6 +131,7 @@ func (m *Memory) SavePage(_ context.Context, channel ingest.ChannelID, page inge
 		}
 		m.posts[place{channel, id}] = s
 	}
+	m.judge(channel, page, now)
 	for _, e := range c.Events {
 		m.events = append(m.events, ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind))
 	}

@@ -13,9 +13,10 @@ import (
 
 // Opened is a fresh store with eyes on what it did.
 type Opened struct {
-	Store  ingest.Store
-	Reader ingest.Reader
-	Events func() []string // ids of all events, in order; opened with an encoder that makes EventID of each
+	Store      ingest.Store
+	Reader     ingest.Reader
+	Quarantine ingest.Quarantine
+	Events     func() []string // ids of all events, in order; opened with an encoder that makes EventID of each
 }
 
 // EncodeID is the encoder that a store under test is to be opened with.
@@ -84,7 +85,7 @@ func (s *session) get(id ingest.MessageID) ingest.Post {
 
 func (s *session) want(saved, want ingest.Saved, events ...string) {
 	s.Helper()
-	if saved != want {
+	if !cmp.Equal(saved, want) {
 		s.Errorf("got %+v saved, want %+v", saved, want)
 	}
 	if got := s.Events(); !slices.Equal(got, events) {
@@ -208,15 +209,60 @@ func testRestored(t *testing.T, s *session) {
 	s.want(s.save(one(1)), ingest.Saved{Deleted: 1}, append(events, "42/1/2/post.deleted")...)
 }
 
-func testUnreadable(_ *testing.T, s *session) {
-	s.save(one(1), plain(1, "a"))
-	page := ingest.Page{Covered: one(1), Unreadable: []ingest.Unreadable{{Message: 1, Raw: []byte{1}, Problem: "odd"}}, ReadAt: s.now.Add(time.Minute)}
-	for range 2 {
-		saved, err := s.Store.SavePage(s.Context(), channel, page, s.now.Add(time.Minute))
+func testUnreadable(t *testing.T, s *session) {
+	s.save(ingest.Range{First: 1, Last: 3}, plain(1, "a"), plain(3, "c"))
+	bad := ingest.Page{Covered: ingest.Range{First: 1, Last: 3}, Posts: []ingest.Post{plain(3, "c")}}
+	for _, id := range []ingest.MessageID{1, 1, 2} { // the first twice: once is enough
+		bad.Unreadable = append(bad.Unreadable, ingest.Unreadable{Message: id, Raw: []byte{byte(id)}, Problem: "odd"})
+	}
+	save := func() ingest.Saved {
+		t.Helper()
+		s.now = s.now.Add(time.Minute)
+		bad.ReadAt = s.now
+		saved, err := s.Store.SavePage(s.Context(), channel, bad, s.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return saved
+	}
+	created := []string{"42/1/1/post.created", "42/3/1/post.created"}
+	s.want(save(), ingest.Saved{Struck: []ingest.MessageID{1, 2}}, created...)
+	if got := s.quarantined(); len(got) != 0 {
+		t.Errorf("got %+v in quarantine after one strike", got)
+	}
+	told := append(created, "42/1/1/message.quarantined", "42/2/0/message.quarantined")
+	second := s.now.Add(time.Minute)
+	s.want(save(), ingest.Saved{Quarantined: 2}, told...)
+	s.want(save(), ingest.Saved{}, told...)
+	want := []ingest.Quarantined{
+		{Channel: channel, Message: 1, Problem: "odd", Raw: []byte{1}, FirstFailed: second.Add(-time.Minute), LastFailed: s.now, Failures: 3},
+		{Channel: channel, Message: 2, Problem: "odd", Raw: []byte{2}, FirstFailed: second.Add(-time.Minute), LastFailed: s.now, Failures: 3},
+	}
+	if diff := cmp.Diff(s.quarantined(), want); diff != "" {
+		t.Errorf("in quarantine (-got +want):\n%s", diff)
+	}
+	if got := s.get(1); got.Text != "a" || !got.DeletedAt.IsZero() {
+		t.Errorf("got %+v, want what could be read once", got)
+	}
+	s.save(ingest.Range{First: 1, Last: 2}, plain(1, "a")) // now both can be told: one as it was, one that is gone
+	if got := s.quarantined(); len(got) != 0 {
+		t.Errorf("got %+v in quarantine, want nothing left", got)
+	}
+}
+
+// quarantined is all of it, read by pages of one.
+func (s *session) quarantined() (all []ingest.Quarantined) {
+	s.Helper()
+	var after ingest.Quarantined
+	for {
+		found, err := s.Quarantine.Quarantined(s.Context(), 0, after, 1, true)
 		if err != nil {
 			s.Fatal(err)
 		}
-		s.want(saved, ingest.Saved{}, "42/1/1/post.created")
+		if len(found) == 0 {
+			return all
+		}
+		after, all = found[0], append(all, found[0])
 	}
 }
 
@@ -265,7 +311,7 @@ func testChannels(t *testing.T, s *session) {
 		p := plain(1, "other")
 		p.Channel = c
 		saved, err := s.Store.SavePage(t.Context(), c, ingest.Page{Posts: []ingest.Post{p}, Covered: ingest.Range{First: 1, Last: 9}}, start)
-		if err != nil || saved != (ingest.Saved{New: 1}) {
+		if err != nil || !cmp.Equal(saved, ingest.Saved{New: 1}) {
 			t.Errorf("got %+v, %v, want one new", saved, err)
 		}
 	}

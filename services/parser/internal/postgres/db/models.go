@@ -115,9 +115,12 @@ type ParserQuarantine struct {
 }
 
 type ParserRelay struct {
-	OnlyRow bool
-	Tx      pgtype.Uint64
-	ID      int64
+	OnlyRow   bool
+	Tx        pgtype.Uint64
+	ID        int64
+	AckedTx   pgtype.Uint64
+	AckedID   pgtype.Int8
+	RewoundAt *time.Time
 }
 
 type ParserRevision struct {

@@ -1,0 +1,104 @@
+package ingest
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Strikes are how often messages failed so far. The first failure may be a fault of ours or of the moment: the message is left out of what a page
+// covers, so it is read once more. With the second it is in quarantine: covered, told as an event, and nothing waits for it.
+type Strikes map[MessageID]int
+
+// enough strikes make a quarantine.
+const enough = 2
+
+// strike judges what could not be read.
+func (c *Change) strike(channel ChannelID, unreadable []Unreadable, by map[MessageID]*Known, strikes Strikes, now time.Time) {
+	for i, u := range unreadable {
+		if slices.ContainsFunc(unreadable[:i], func(o Unreadable) bool { return o.Message == u.Message }) {
+			continue
+		}
+		switch strikes[u.Message] + 1 {
+		case enough:
+			e := Event{Channel: channel, Message: u.Message, Kind: QuarantinedKind, RecordedAt: now, Problem: u.Problem}
+			if k := by[u.Message]; k != nil {
+				e.Revision = k.Revision
+			}
+			c.Events = append(c.Events, e)
+			c.Saved.Quarantined++
+		case 1:
+			c.Saved.Struck = append(c.Saved.Struck, u.Message)
+		}
+	}
+}
+
+// without is a range without some ids.
+func (r Range) without(ids []MessageID) []Range {
+	slices.Sort(ids)
+	var kept []Range
+	for _, id := range ids {
+		if !r.Contains(id) {
+			continue
+		}
+		if r.First < id {
+			kept = append(kept, Range{r.First, id - 1})
+		}
+		r.First = id + 1
+	}
+	if r.First <= r.Last {
+		kept = append(kept, r)
+	}
+	return kept
+}
+
+// Quarantined is a message that failed at least twice.
+type Quarantined struct {
+	Channel                 ChannelID
+	Message                 MessageID
+	Problem                 string
+	Raw                     []byte
+	FirstFailed, LastFailed time.Time
+	Failures                int
+}
+
+// Quarantine shows what is in quarantine.
+type Quarantine interface {
+	// Quarantined are at most limit messages behind a place, by channel and message; channel 0 is all. Raw is filled when asked for.
+	Quarantined(ctx context.Context, channel ChannelID, after Quarantined, limit int, raw bool) ([]Quarantined, error)
+}
+
+// Outcome is what became of a message that was tried again.
+type Outcome int
+
+// Restored: read and stored. Gone: Telegram has it no more, or it is no post. StillBad: it failed once more.
+const (
+	Restored Outcome = iota + 1
+	Gone
+	StillBad
+)
+
+// Again reads one message once more, by itself.
+func (i *Ingester) Again(ctx context.Context, channel ChannelID, id MessageID) (Outcome, error) {
+	only := Range{id, id}
+	i.source.Known(channel, id)
+	asked := i.now()
+	page, err := i.source.Page(ctx, channel, only, Up)
+	if err == nil && page.Covered != only {
+		err = ErrUnproved
+	}
+	if err != nil {
+		return 0, err
+	}
+	page.ReadAt = asked
+	saved, err := i.store.SavePage(ctx, channel, page, i.now())
+	switch {
+	case err != nil:
+		return 0, err
+	case len(page.Unreadable)+saved.Quarantined+len(saved.Struck) > 0:
+		return StillBad, nil
+	case len(page.Posts) > 0:
+		return Restored, nil
+	}
+	return Gone, nil
+}
