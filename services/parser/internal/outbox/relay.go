@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// batch is how many events are published at once.
-	batch = 1000
+	// batch is the most events that are published at once. After trouble it is half of what was tried, and grows again by regain per batch that goes
+	// out: what is too much at once, for Redis's limits or for the time that a step has, would be too much for ever.
+	batch  = 1000
+	regain = 20
 	// soonest and latest bound the wait between looks at an outbox that has nothing: it grows from the one to the other. An event can be
 	// committed and not yet readable, while an older transaction is under way; then nobody wakes us when it ends.
 	soonest, latest = 5 * time.Millisecond, 500 * time.Millisecond
@@ -29,11 +31,12 @@ type Relay struct {
 	log       *slog.Logger
 	published func(n int)
 	woken     chan struct{}
+	size      int // of the next batch; Run's alone
 }
 
 // NewRelay makes a relay; published hears how many events went out.
 func NewRelay(outbox ingest.Outbox, client redis.UniversalClient, name string, log *slog.Logger, published func(n int)) *Relay {
-	return &Relay{outbox: outbox, stream: stream{client, name}, log: log, published: published, woken: make(chan struct{}, 1)}
+	return &Relay{outbox: outbox, stream: stream{client, name}, log: log, published: published, woken: make(chan struct{}, 1), size: batch}
 }
 
 // Wake tells that something was committed. It never blocks.
@@ -52,7 +55,8 @@ func (r *Relay) Run(ctx context.Context) error {
 			wait = soonest
 		}
 		if err != nil && ctx.Err() == nil {
-			r.log.WarnContext(ctx, "publishing events was interrupted", "err", err, "retry_in", wait)
+			r.size = max(1, r.size/2)
+			r.log.WarnContext(ctx, "publishing events was interrupted", "err", err, "retry_in", wait, "batch", r.size)
 		}
 		sleep(ctx, wait, nil)
 	}
@@ -106,7 +110,7 @@ func (c *course) begin(ctx context.Context) (err error) {
 func (c *course) publish(ctx context.Context) error {
 	var ready []ingest.Outgoing
 	for idle := soonest; ctx.Err() == nil; {
-		next, err := c.step(ctx, ready, batch)
+		next, err := c.step(ctx, ready, c.relay.size)
 		if err == nil {
 			err = c.look(ctx)
 		}
@@ -189,6 +193,7 @@ func (c *course) send(ctx context.Context, events []ingest.Outgoing) error {
 	c.end = events[len(events)-1].Place
 	c.trail.add(entry, c.end)
 	c.sent += int64(len(events))
+	c.relay.size = min(batch, c.relay.size+regain)
 	c.relay.published(len(events))
 	return nil
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,6 +160,49 @@ func TestRelayPublishesInOrder(t *testing.T) {
 	h.wait(t, 2600)
 	if got := h.ids(t); !slices.Equal(got, created(7, 1, 2600)) {
 		t.Error("the next relay did not go on where the last one ended")
+	}
+}
+
+// narrow is a connection that breaks when a megabyte is sent before anything is answered, as one does that is too slow, or that has a limit.
+type narrow struct {
+	net.Conn
+	unanswered atomic.Int64
+}
+
+func (n *narrow) Write(b []byte) (int, error) {
+	if n.unanswered.Add(int64(len(b))) > 1<<20 {
+		_ = n.Close()
+		return 0, net.ErrClosed
+	}
+	return n.Conn.Write(b)
+}
+
+func (n *narrow) Read(b []byte) (int, error) {
+	got, err := n.Conn.Read(b)
+	n.unanswered.Store(0)
+	return got, err
+}
+
+// What is too much at once would be too much for ever: then less is sent. Nothing is sent twice for it, and nothing stands still.
+func TestRelayTakesLessWhenABatchIsTooMuch(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	client := redis.NewClient(&redis.Options{MaxRetries: -1, Addr: h.redis.Options().Addr, Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		return &narrow{Conn: conn}, err
+	}})
+	t.Cleanup(func() { _ = client.Close() })
+	posts := postgres.NewPosts(h.pool, outbox.Encode, func() {})
+	for id := ingest.MessageID(1); id <= 200; id++ {
+		p := ingest.Post{Message: id, PostedAt: time.Now(), Text: strings.Repeat("x", 20_000)}
+		if _, err := posts.SavePage(t.Context(), 7, ingest.Page{Posts: []ingest.Post{p}, Covered: ingest.Range{First: id, Last: id}}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.relay(t, postgres.NewOutbox(h.pool), client)
+	h.wait(t, 200)
+	if got := h.ids(t); !slices.Equal(got, created(7, 1, 200)) {
+		t.Errorf("got %d entries, want each once and in order", len(got))
 	}
 }
 
