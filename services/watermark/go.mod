@@ -3,7 +3,6 @@ module github.com/tidemark/tidemark/services/watermark
 go 1.26.0
 
 require (
-	github.com/gomodule/redigo v1.9.3
 	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/prometheus/client_golang v1.25.0

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/kit/telemetry"
-	"github.com/tidemark/tidemark/services/watermark/internal/cache"
 )
 
 // redisWithin is how soon Redis must answer to count as there.
@@ -24,7 +23,7 @@ func (s *Service) Ready(ctx context.Context) error {
 func (s *Service) Note(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, redisWithin)
 	defer cancel()
-	if s.redis != nil && cache.Ping(ctx, s.redis) != nil {
+	if s.redis != nil && s.redis.Ping(ctx).Err() != nil {
 		return "Redis does not answer: every read goes to Postgres; check --redis-url"
 	}
 	return ""

@@ -9,9 +9,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/gomodule/redigo/redis"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
@@ -34,7 +34,7 @@ type Deps struct {
 type Service struct {
 	pool   *pgxpool.Pool
 	store  *postgres.Store
-	redis  *redis.Pool // nil: no cache
+	redis  *redis.Client // nil: no cache
 	server *rpc.Server
 }
 

@@ -12,11 +12,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/url"
 	"strconv"
 	"time"
 
-	"github.com/gomodule/redigo/redis"
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
 
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
@@ -27,13 +26,11 @@ const (
 	ttl = 5 * time.Minute
 	// patience with Redis before it is done without.
 	patience = 100 * time.Millisecond
-	// pingPatience is for telling a Redis that is slow from one that is away.
-	pingPatience = time.Second
 )
 
 // Cache is nil-safe: a nil Cache never knows anything.
 type Cache struct {
-	redis *redis.Pool
+	redis *redis.Client
 	log   *slog.Logger
 	count func(outcome string)
 }
@@ -45,37 +42,20 @@ type Wanted struct {
 	Etag    string // as Postgres has it now
 }
 
-// New makes a cache on connections; count hears "hit", "miss" or "down" per mark wanted.
-func New(pool *redis.Pool, log *slog.Logger, count func(outcome string)) *Cache {
-	return &Cache{pool, log, count}
+// New makes a cache on a client; count hears "hit", "miss" or "down" per mark wanted.
+func New(client *redis.Client, log *slog.Logger, count func(outcome string)) *Cache {
+	return &Cache{client, log, count}
 }
 
-// most is how many connections there are at most, and idle how many are kept.
-const most, idle = 20, 5
-
-// Open is a pool of connections to the Redis at a URL, redis://USER:PASSWORD@HOST:PORT/DB or rediss:// by TLS. It does not connect yet.
-func Open(address string) (*redis.Pool, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" {
+// Open is a client for the Redis at a URL, redis://USER:PASSWORD@HOST:PORT/DB or rediss:// by TLS. It does not connect yet.
+func Open(address string) (*redis.Client, error) {
+	options, err := redis.ParseURL(address)
+	if err != nil {
 		return nil, errors.New("the Redis URL is malformed: want redis://HOST:PORT/DB")
 	}
-	dial := func(ctx context.Context) (redis.Conn, error) {
-		return redis.DialURLContext(ctx, address, redis.DialConnectTimeout(pingPatience), redis.DialReadTimeout(pingPatience), redis.DialWriteTimeout(pingPatience))
-	}
-	return &redis.Pool{DialContext: dial, MaxActive: most, MaxIdle: idle, IdleTimeout: ttl}, nil
-}
-
-// Ping is nil when Redis answers.
-func Ping(ctx context.Context, pool *redis.Pool) error {
-	ctx, cancel := context.WithTimeout(ctx, pingPatience)
-	defer cancel()
-	conn, err := pool.GetContext(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
-	_, err = redis.DoContext(conn, ctx, "PING")
-	return err
+	options.DialerRetries, options.MaxRetries = 1, -1 // a cache is not worth waiting for
+	options.ContextTimeoutEnabled = true              // without it our patience would be the client's
+	return redis.NewClient(options), nil
 }
 
 // Get answers the copies that are current, and nil for each of the rest, in the order wanted.
@@ -86,11 +66,11 @@ func (c *Cache) Get(ctx context.Context, wanted []Wanted) []*watermarkv1.Waterma
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	names := make([]any, len(wanted))
+	names := make([]string, len(wanted))
 	for i, w := range wanted {
 		names[i] = name(w.Channel, w.Stage)
 	}
-	copies, err := c.read(ctx, names)
+	copies, err := c.redis.MGet(ctx, names...).Result()
 	if err != nil {
 		c.down(len(wanted), err)
 		return known
@@ -105,15 +85,6 @@ func (c *Cache) Get(ctx context.Context, wanted []Wanted) []*watermarkv1.Waterma
 	return known
 }
 
-func (c *Cache) read(ctx context.Context, names []any) ([][]byte, error) {
-	conn, err := c.redis.GetContext(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close() }()
-	return redis.ByteSlices(redis.DoContext(conn, ctx, "MGET", names...))
-}
-
 func (c *Cache) down(marks int, err error) {
 	c.log.Debug("cache", "err", err)
 	for range marks {
@@ -122,12 +93,13 @@ func (c *Cache) down(marks int, err error) {
 }
 
 // current is what a copy says, nil when it is missing, unreadable or not the one wanted.
-func current(bytes []byte, want Wanted) *watermarkv1.Watermark {
-	if bytes == nil {
+func current(bytes any, want Wanted) *watermarkv1.Watermark {
+	text, ok := bytes.(string)
+	if !ok {
 		return nil
 	}
 	var w watermarkv1.Watermark
-	if proto.Unmarshal(bytes, &w) != nil || w.GetChannelId() != want.Channel || w.GetStage() != want.Stage || w.GetEtag() != want.Etag {
+	if proto.Unmarshal([]byte(text), &w) != nil || w.GetChannelId() != want.Channel || w.GetStage() != want.Stage || w.GetEtag() != want.Etag {
 		return nil
 	}
 	return &w
@@ -140,29 +112,19 @@ func (c *Cache) Put(ctx context.Context, marks []*watermarkv1.Watermark) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := c.write(ctx, marks); err != nil {
+	_, err := c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, w := range marks {
+			bytes, err := proto.Marshal(w)
+			if err != nil {
+				return err
+			}
+			p.Set(ctx, name(w.GetChannelId(), w.GetStage()), bytes, ttl)
+		}
+		return nil
+	})
+	if err != nil {
 		c.log.Debug("cache", "err", err)
 	}
-}
-
-// write sends all in one go, and waits for the last answer.
-func (c *Cache) write(ctx context.Context, marks []*watermarkv1.Watermark) error {
-	conn, err := c.redis.GetContext(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
-	for _, w := range marks {
-		bytes, err := proto.Marshal(w)
-		if err != nil {
-			return err
-		}
-		if err := conn.Send("SET", name(w.GetChannelId(), w.GetStage()), bytes, "EX", int(ttl.Seconds())); err != nil {
-			return err
-		}
-	}
-	_, err = redis.DoContext(conn, ctx, "")
-	return err
 }
 
 func name(channel int64, stage string) string {

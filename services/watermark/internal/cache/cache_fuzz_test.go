@@ -22,7 +22,7 @@ func FuzzCopy(f *testing.F) {
 		f.Add(string(b[:len(b)/2]) + "\xff")
 	}
 	f.Fuzz(func(t *testing.T, kept string) {
-		got := current([]byte(kept), want)
+		got := current(kept, want)
 		if got == nil {
 			return
 		}
