@@ -56,15 +56,12 @@ func TestNoise(t *testing.T) {
 	defer cancel()
 	var callers sync.WaitGroup
 	var heard tally
-	for i := range 4 {
-		callers.Go(func() {
-			n := noise{rand.New(rand.NewPCG(seed, uint64(i))), ids}
-			for addr := range methods {
-				conn := h.dial(addr, "admin", auth.Files{})
-				callers.Go(func() { n.call(ctx, h, conn, methods[addr], &heard) })
-				n.Rand = rand.New(rand.NewPCG(seed, n.Uint64()))
-			}
-		})
+	for i := range uint64(4) {
+		for addr := range methods {
+			n := noise{rand.New(rand.NewPCG(seed, i)), ids}
+			conn := h.dial(addr, "admin", auth.Files{})
+			callers.Go(func() { n.call(ctx, h, conn, methods[addr], &heard) })
+		}
 	}
 	callers.Wait()
 	heard.report(h)
