@@ -39,8 +39,8 @@ type Stored struct {
 	Kind     Kind // Created, or Edited: what is stored before is to be kept as a revision; empty when only counters changed
 }
 
-// Decide compares a page with what is known of its ids, and of all stored posts in page.Covered. It cleans the page's posts: their texts may hold
-// what no database takes. now is when the change is recorded.
+// Decide compares a page with what is known of its ids, and of all stored posts in page.Covered. It cleans the page: texts may hold
+// what no database takes, and what cannot be read may be as large as an answer. now is when the change is recorded.
 //
 // What was read before what is stored, or edited before, is an older copy and changes nothing. A post that was published at another time is
 // another message: the channel's ids began anew, see Page.Again. A stored post that the page proves not to
@@ -71,13 +71,14 @@ func Decide(channel ChannelID, page Page, known []Known, strikes Strikes, now ti
 		buf = p.appendCounters(buf[:0])
 		sum := hashOf(buf)
 		s.Counters = int64(binary.LittleEndian.Uint64(sum[:]))
-		c.judge(s, by[p.Message], readAt, page.Again)
+		c.judge(s, by[p.Message], readAt, page.Again, strikes[p.Message] >= enough)
 		if len(known) > 0 {
 			seen[p.Message] = true
 		}
 	}
-	for _, u := range page.Unreadable {
-		seen[u.Message] = true
+	for i := range page.Unreadable {
+		page.Unreadable[i].clean()
+		seen[page.Unreadable[i].Message] = true
 	}
 	c.announce(channel, now)
 	c.strike(channel, page.Unreadable, by, strikes, now)
@@ -85,7 +86,7 @@ func Decide(channel ChannelID, page Page, known []Known, strikes Strikes, now ti
 	return c
 }
 
-func (c *Change) judge(s Stored, k *Known, readAt time.Time, again bool) {
+func (c *Change) judge(s Stored, k *Known, readAt time.Time, again, quarantined bool) {
 	s.ChangedAt, s.FirstSeenAt = readAt, readAt
 	if k != nil {
 		s.FirstSeenAt = k.FirstSeenAt
@@ -102,7 +103,7 @@ func (c *Change) judge(s Stored, k *Known, readAt time.Time, again bool) {
 		c.Restarted = c.Restarted || again
 	case s.EditedAt.Before(k.EditedAt):
 		return
-	case k.Content != s.Content || k.IsDeleted:
+	case k.Content != s.Content || k.IsDeleted || quarantined: // who was told of the quarantine is told of its end
 		s.Kind, s.Revision = Edited, k.Revision+1
 		c.Saved.Changed++
 	case k.Counters != s.Counters:

@@ -27,6 +27,20 @@ func (p *Post) clean() {
 	}
 }
 
+// What is kept at most of a message that cannot be read, and of why.
+const (
+	maxRaw     = 1 << 20
+	maxProblem = 500
+)
+
+func (u *Unreadable) clean() {
+	u.Raw = u.Raw[:min(len(u.Raw), maxRaw)]
+	if len(u.Problem) > maxProblem {
+		u.Problem = strings.ToValidUTF8(u.Problem[:maxProblem], "")
+	}
+	cleanText(&u.Problem)
+}
+
 func cleanText(texts ...*string) {
 	for _, s := range texts {
 		if strings.IndexByte(*s, 0) < 0 && utf8.ValidString(*s) {

@@ -29,5 +29,12 @@ func Encode(e ingest.Event) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("no event is of kind %q", e.Kind)
 	}
-	return proto.Marshal(out)
+	b, err := proto.Marshal(out)
+	if len(b) > maxEvent {
+		return nil, fmt.Errorf("an event of %d bytes: at most %d go out", len(b), maxEvent)
+	}
+	return b, err
 }
+
+// maxEvent bounds an entry of the stream, far above what posts come to: consumers and Redis take it, and the relay holds up to a thousand of them.
+const maxEvent = 1 << 20

@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,10 @@ func TestEncode(t *testing.T) {
 		if diff := cmp.Diff(got, want, protocmp.Transform()); diff != "" {
 			t.Errorf("%s (-got +want):\n%s", kind, diff)
 		}
+	}
+	post.Text = strings.Repeat("x", 1<<20)
+	if _, err := outbox.Encode(ingest.Event{Kind: ingest.Created, Post: post}); err == nil {
+		t.Error("an event of more than a megabyte was encoded")
 	}
 	if _, err := outbox.Encode(ingest.Event{Kind: "post.sung", Post: post}); err == nil {
 		t.Error("an unknown kind was encoded")

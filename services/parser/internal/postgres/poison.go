@@ -32,7 +32,7 @@ func isPoison(err error) bool {
 	var refused *pgconn.PgError
 	var encode *encodeError
 	if errors.As(err, &refused) {
-		return slices.Contains([]string{"22", "23", "54"}, refused.Code[:2])
+		return slices.ContainsFunc([]string{"22", "23", "54"}, func(class string) bool { return strings.HasPrefix(refused.Code, class) })
 	}
 	return errors.As(err, &encode)
 }

@@ -68,12 +68,18 @@ type decoder struct {
 	empty   tg.MessageEmpty
 }
 
-func (d *decoder) next() (entry, error) {
+// next takes one message off the answer. A message that panics a decoder is one that cannot be decoded: it must not end the process, again and again.
+func (d *decoder) next() (e entry, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decoding panics: %v", p)
+		}
+	}()
 	whole := d.buf.Buf
 	at := d.size - len(whole)
 	raw := whole[:bound(d.nested, at, d.size)-at]
 	d.buf.Buf = raw
-	e, err := d.within(raw)
+	e, err = d.within(raw)
 	d.buf.Buf = whole[len(raw)-len(d.buf.Buf):]
 	return e, err
 }

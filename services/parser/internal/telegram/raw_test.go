@@ -48,6 +48,15 @@ func TestUndecodableTellsItsID(t *testing.T) {
 	}
 }
 
+func TestAPanicIsOneMessagesProblem(t *testing.T) {
+	t.Parallel()
+	d := decoder{buf: &bin.Buffer{Buf: words(1, 2)}, size: 8, nested: make([]int, maxNested+1)}
+	d.nested[maxNested] = 99 // beyond the answer
+	if e, err := d.next(); err == nil || e.post != nil {
+		t.Errorf("got %+v, %v, want an error", e, err)
+	}
+}
+
 func TestDecodeMessagesOfEveryAnswer(t *testing.T) {
 	t.Parallel()
 	all := []tg.MessageClass{message(5), message(4), message(3)}

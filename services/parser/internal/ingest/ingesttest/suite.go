@@ -3,8 +3,10 @@ package ingesttest
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -37,6 +39,7 @@ func TestStore(t *testing.T, open func(*testing.T) Opened) {
 		"what a page proves gone is deleted":      testDeleted,
 		"a deleted post seen again is restored":   testRestored,
 		"an unreadable message deletes nothing":   testUnreadable,
+		"what is kept of it is bounded":           testUnreadableIsBounded,
 		"texts are cleaned, raw bytes are not":    testClean,
 		"channels do not touch each other":        testChannels,
 		"lists go both ways, filtered, and paged": testLists,
@@ -244,9 +247,24 @@ func testUnreadable(t *testing.T, s *session) {
 	if got := s.get(1); got.Text != "a" || !got.DeletedAt.IsZero() {
 		t.Errorf("got %+v, want what could be read once", got)
 	}
-	s.save(ingest.Range{First: 1, Last: 2}, plain(1, "a")) // now both can be told: one as it was, one that is gone
+	saved := s.save(ingest.Range{First: 1, Last: 2}, plain(1, "a")) // now both can be told: one as it was, which is news, one that is gone
+	s.want(saved, ingest.Saved{Changed: 1}, append(told, "42/1/2/post.edited")...)
+	s.want(s.save(ingest.Range{First: 1, Last: 2}, plain(1, "a")), ingest.Saved{}, append(told, "42/1/2/post.edited")...)
 	if got := s.quarantined(); len(got) != 0 {
 		t.Errorf("got %+v in quarantine, want nothing left", got)
+	}
+}
+
+func testUnreadableIsBounded(t *testing.T, s *session) {
+	page := ingest.Page{Covered: one(1), Unreadable: []ingest.Unreadable{{Message: 1, Raw: make([]byte, 2<<20), Problem: "\x00\xff" + strings.Repeat("я", 100_000)}}}
+	for range 2 {
+		if _, err := s.Store.SavePage(t.Context(), channel, page, s.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := s.quarantined()
+	if len(got) != 1 || len(got[0].Raw) != 1<<20 || len(got[0].Problem) > 510 || !utf8.ValidString(got[0].Problem) {
+		t.Errorf("got %d in quarantine, want one of a megabyte with a short problem", len(got))
 	}
 }
 
