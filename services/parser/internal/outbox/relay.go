@@ -70,7 +70,8 @@ func (r *Relay) lead(ctx context.Context) (sent int64, err error) {
 		return 0, err
 	}
 	defer lead.Close()
-	c := course{relay: r, lead: lead}
+	c := course{relay: r, lead: lead, looks: time.NewTicker(lookEvery)}
+	defer c.looks.Stop()
 	if err := c.begin(ctx); err != nil {
 		return 0, err
 	}
@@ -85,7 +86,7 @@ type course struct {
 	end   ingest.Place // how far the stream goes
 	sent  int64        // events, so far
 	trail trail
-	asked time.Time // when we last looked at who has read what
+	looks *time.Ticker // when to look at the stream again
 }
 
 // begin finds out whether the stream is as it was left; what is missing is published again.
@@ -137,10 +138,11 @@ const lookEvery = time.Second
 
 // look notices a wipe that no sending would meet, and notes what every consumer group has.
 func (c *course) look(ctx context.Context) error {
-	if time.Since(c.asked) < lookEvery {
+	select {
+	case <-c.looks.C:
+	default:
 		return nil
 	}
-	c.asked = time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepWithin)
 	defer cancel()
 	if end, err := c.relay.stream.end(ctx); err != nil || end != c.end {
