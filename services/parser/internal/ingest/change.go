@@ -77,8 +77,11 @@ func Decide(channel ChannelID, page Page, known []Known, strikes Strikes, now ti
 		}
 	}
 	for i := range page.Unreadable {
-		page.Unreadable[i].clean()
-		seen[page.Unreadable[i].Message] = true
+		u := &page.Unreadable[i]
+		u.clean()
+		for _, k := range known {
+			seen[k.Message] = seen[k.Message] || u.IDs().Contains(k.Message)
+		}
 	}
 	c.announce(channel, now)
 	c.strike(channel, page.Unreadable, by, strikes, now)

@@ -73,9 +73,13 @@ type Page struct {
 // Unreadable is a message that could not be decoded or mapped.
 type Unreadable struct {
 	Message MessageID
-	Raw     []byte // what we have of it, from its own start on; may be cut
-	Problem string // what failed, without any content
+	Last    MessageID // when its id cannot be told: the highest that it can have, and Message is the lowest; otherwise 0
+	Raw     []byte    // what we have of it, from its own start on; may be cut
+	Problem string    // what failed, without any content
 }
+
+// IDs are those that it can have.
+func (u Unreadable) IDs() Range { return Range{u.Message, max(u.Message, u.Last)} }
 
 // Source reads Telegram. Its errors are this package's: ErrPrivate, ErrUnknown, *FloodError, ErrNoAccount, ErrUnreachable, ...
 type Source interface {
@@ -99,6 +103,6 @@ type Store interface {
 // Saved counts what a page brought.
 type Saved struct {
 	New, Changed, Deleted int
-	Quarantined           int         // for the first time
-	Struck                []MessageID // failed for the first time: not covered by the page, to be read once more
+	Quarantined           int     // for the first time
+	Struck                []Range // ids of messages that failed for the first time: not covered by the page, to be read once more
 }

@@ -28,23 +28,22 @@ func (c *Change) strike(channel ChannelID, unreadable []Unreadable, by map[Messa
 			c.Events = append(c.Events, e)
 			c.Saved.Quarantined++
 		case 1:
-			c.Saved.Struck = append(c.Saved.Struck, u.Message)
+			c.Saved.Struck = append(c.Saved.Struck, u.IDs())
 		}
 	}
 }
 
-// without is a range without some ids.
-func (r Range) without(ids []MessageID) []Range {
-	slices.Sort(ids)
+// without is a range without some others.
+func (r Range) without(others []Range) []Range {
 	var kept []Range
-	for _, id := range ids {
-		if !r.Contains(id) {
+	for _, o := range Normalize(others) {
+		if o.Last < r.First || o.First > r.Last {
 			continue
 		}
-		if r.First < id {
-			kept = append(kept, Range{r.First, id - 1})
+		if r.First < o.First {
+			kept = append(kept, Range{r.First, o.First - 1})
 		}
-		r.First = id + 1
+		r.First = o.Last + 1
 	}
 	if r.First <= r.Last {
 		kept = append(kept, r)
@@ -56,6 +55,7 @@ func (r Range) without(ids []MessageID) []Range {
 type Quarantined struct {
 	Channel                 ChannelID
 	Message                 MessageID
+	Last                    MessageID // the highest id that it can have: Message, unless its id cannot be told
 	Problem                 string
 	Raw                     []byte
 	FirstFailed, LastFailed time.Time

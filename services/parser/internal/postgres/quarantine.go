@@ -17,7 +17,7 @@ func (s *Posts) Quarantined(ctx context.Context, channel ingest.ChannelID, after
 	found := make([]ingest.Quarantined, len(rows))
 	for i, r := range rows {
 		found[i] = ingest.Quarantined{
-			Channel: ingest.ChannelID(r.ChannelID), Message: ingest.MessageID(r.MessageID), Problem: r.Problem, Raw: r.Raw,
+			Channel: ingest.ChannelID(r.ChannelID), Message: ingest.MessageID(r.MessageID), Last: ingest.MessageID(r.LastID), Problem: r.Problem, Raw: r.Raw,
 			FirstFailed: r.FirstSeenAt, LastFailed: r.LastSeenAt, Failures: int(r.Failures),
 		}
 	}

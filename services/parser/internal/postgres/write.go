@@ -24,11 +24,13 @@ const deletePosts = `DELETE FROM parser.posts WHERE channel_id = $1 AND message_
 const markDeleted = `UPDATE parser.posts SET deleted_at = $3, changed_at = greatest(changed_at, $4)
 WHERE channel_id = $1 AND message_id = ANY ($2::bigint[])`
 
-const release = `DELETE FROM parser.quarantine WHERE channel_id = $1 AND (message_id BETWEEN $2 AND $3 OR message_id = ANY ($4::bigint[])) AND NOT message_id = ANY ($5::bigint[])`
+const release = `DELETE FROM parser.quarantine WHERE channel_id = $1 AND (message_id >= $2 AND coalesce(last_id, message_id) <= $3 OR message_id = ANY ($4::bigint[]))
+    AND NOT EXISTS (SELECT FROM unnest($5::bigint[]) AS bad(id) WHERE bad.id BETWEEN message_id AND coalesce(last_id, message_id))`
 
-const quarantine = `INSERT INTO parser.quarantine (channel_id, message_id, raw, problem, first_seen_at, last_seen_at, failures)
-SELECT $1, message_id, coalesce(raw, ''), problem, $2, $2, 1 FROM unnest($3::bigint[], $4::bytea[], $5::text[]) AS page(message_id, raw, problem)
-ON CONFLICT (channel_id, message_id) DO UPDATE SET raw = excluded.raw, problem = excluded.problem, last_seen_at = excluded.last_seen_at,
+const quarantine = `INSERT INTO parser.quarantine (channel_id, message_id, last_id, raw, problem, first_seen_at, last_seen_at, failures)
+SELECT $1, message_id, nullif(last_id, 0), coalesce(raw, ''), problem, $2, $2, 1
+FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS page(message_id, last_id, raw, problem)
+ON CONFLICT (channel_id, message_id) DO UPDATE SET last_id = excluded.last_id, raw = excluded.raw, problem = excluded.problem, last_seen_at = excluded.last_seen_at,
     failures = parser.quarantine.failures + 1`
 
 const insertEvents = `INSERT INTO parser.events (tx, channel_id, message_id, revision, kind, recorded_at, event)
@@ -91,17 +93,18 @@ func queueRelease(b *pgx.Batch, channel ingest.ChannelID, page ingest.Page) {
 }
 
 func queueUnreadable(b *pgx.Batch, channel ingest.ChannelID, unreadable []ingest.Unreadable, now time.Time) {
-	var messages []int64
+	var messages, lasts []int64
 	var raws [][]byte
 	var problems []string
 	seen := map[ingest.MessageID]bool{}
 	for _, u := range unreadable {
 		if !seen[u.Message] {
-			messages, raws, problems = append(messages, int64(u.Message)), append(raws, u.Raw), append(problems, u.Problem)
+			messages, lasts = append(messages, int64(u.Message)), append(lasts, int64(u.Last))
+			raws, problems = append(raws, u.Raw), append(problems, u.Problem)
 		}
 		seen[u.Message] = true
 	}
-	b.Queue(quarantine, int64(channel), now, messages, raws, problems)
+	b.Queue(quarantine, int64(channel), now, messages, lasts, raws, problems)
 }
 
 func (s *Posts) queueEvents(b *pgx.Batch, channel ingest.ChannelID, events []ingest.Event, now time.Time) error {

@@ -141,20 +141,20 @@ func (h *history) askPast(offset, newest ingest.MessageID) (lowest ingest.Messag
 			lowest = found[len(found)-1].id
 			h.window.add(found[0].id + ingest.MessageID(len(nameless)))
 		}
-		h.name(nameless, found)
+		h.name(nameless, found, newest)
 		return lowest, nil
 	}
 	return 0, fmt.Errorf("%d messages in a row cannot be decoded, the first of them: %s", len(nameless), nameless[0].problem)
 }
 
-// name gives messages that were stepped over, newest first, the lowest ids that they can have.
-func (h *history) name(nameless, found []entry) {
+// name gives messages that were stepped over, newest first, the lowest ids that they can have, and the highest.
+func (h *history) name(nameless, found []entry, newest ingest.MessageID) {
 	id := h.within.First
 	if len(found) > 0 {
 		id = max(id, found[0].id+1)
 	}
 	for _, e := range slices.Backward(nameless) {
-		e.id = id
+		e.id, e.last = id, newest
 		h.entries = append(h.entries, e)
 		id++
 	}
@@ -203,6 +203,7 @@ func toPage(within ingest.Range, entries []entry) (page ingest.Page) {
 			}
 			page.Newest = date
 		}
+		e.last = min(e.last, within.Last)
 		addEntry(&page, e)
 	}
 	return page
@@ -217,7 +218,7 @@ func addEntry(page *ingest.Page, e entry) {
 		problem = "it has no date"
 	}
 	if problem != "" {
-		page.Unreadable = append(page.Unreadable, ingest.Unreadable{Message: e.id, Raw: e.raw, Problem: problem})
+		page.Unreadable = append(page.Unreadable, ingest.Unreadable{Message: e.id, Last: e.last, Raw: e.raw, Problem: problem})
 		return
 	}
 	page.Posts = append(page.Posts, *e.post)

@@ -203,6 +203,9 @@ func checkPage(t *rapid.T, m *model, within ingest.Range, page ingest.Page, top 
 		}
 		if m.poison[id] {
 			unreadable++
+			if !slices.ContainsFunc(page.Unreadable, func(u ingest.Unreadable) bool { return u.IDs().Contains(id) }) {
+				t.Fatalf("%v: %d cannot be decoded, and none of %+v can be it", within, id, page.Unreadable)
+			}
 		}
 		nameless := id%10 == 3 // the head of an empty message holds nothing to tell its id by
 		if post := id%10 != 3 && id%10 != 7; handed[id] == 0 && (post || m.poison[id] && !nameless) {

@@ -22,7 +22,8 @@ func (b *body) Decode(from *bin.Buffer) error {
 
 // entry is one message of an answer, decoded or not.
 type entry struct {
-	id      ingest.MessageID // 0 when it cannot be told
+	id      ingest.MessageID // 0 when it cannot be told, or later the lowest that it can be
+	last    ingest.MessageID // then the highest; otherwise 0
 	date    int
 	post    *ingest.Post // nil for service and empty messages, and for what cannot be decoded
 	raw     []byte

@@ -63,13 +63,14 @@ func (m *Memory) judge(channel ingest.ChannelID, page ingest.Page, now time.Time
 		if !known {
 			q.FirstFailed = now
 		}
-		q.Channel, q.Message, q.Problem, q.Raw, q.LastFailed = channel, u.Message, u.Problem, bytes.Clone(u.Raw), now
+		q.Channel, q.Message, q.Last, q.Problem, q.Raw, q.LastFailed = channel, u.Message, u.IDs().Last, u.Problem, bytes.Clone(u.Raw), now
 		q.Failures++
 		m.bad[at] = q
 	}
-	for at := range m.bad {
-		read := page.Covered.Contains(at.message) || slices.ContainsFunc(page.Posts, func(p ingest.Post) bool { return p.Message == at.message })
-		if at.channel == channel && read && !failed[at] {
+	for at, q := range m.bad {
+		read := page.Covered.Contains(q.Message) && page.Covered.Contains(q.Last) || slices.ContainsFunc(page.Posts, func(p ingest.Post) bool { return p.Message == at.message })
+		still := slices.ContainsFunc(page.Unreadable, func(u ingest.Unreadable) bool { return u.Message >= q.Message && u.Message <= q.Last })
+		if at.channel == channel && read && !still {
 			delete(m.bad, at)
 		}
 	}

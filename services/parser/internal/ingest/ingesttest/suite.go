@@ -39,6 +39,7 @@ func TestStore(t *testing.T, open func(*testing.T) Opened) {
 		"what a page proves gone is deleted":      testDeleted,
 		"a deleted post seen again is restored":   testRestored,
 		"an unreadable message deletes nothing":   testUnreadable,
+		"nor does one whose id nobody can tell":   testNameless,
 		"what is kept of it is bounded":           testUnreadableIsBounded,
 		"texts are cleaned, raw bytes are not":    testClean,
 		"channels do not touch each other":        testChannels,
@@ -229,7 +230,7 @@ func testUnreadable(t *testing.T, s *session) {
 		return saved
 	}
 	created := []string{"42/1/1/post.created", "42/3/1/post.created"}
-	s.want(save(), ingest.Saved{Struck: []ingest.MessageID{1, 2}}, created...)
+	s.want(save(), ingest.Saved{Struck: []ingest.Range{one(1), one(2)}}, created...)
 	if got := s.quarantined(); len(got) != 0 {
 		t.Errorf("got %+v in quarantine after one strike", got)
 	}
@@ -238,8 +239,8 @@ func testUnreadable(t *testing.T, s *session) {
 	s.want(save(), ingest.Saved{Quarantined: 2}, told...)
 	s.want(save(), ingest.Saved{}, told...)
 	want := []ingest.Quarantined{
-		{Channel: channel, Message: 1, Problem: "odd", Raw: []byte{1}, FirstFailed: second.Add(-time.Minute), LastFailed: s.now, Failures: 3},
-		{Channel: channel, Message: 2, Problem: "odd", Raw: []byte{2}, FirstFailed: second.Add(-time.Minute), LastFailed: s.now, Failures: 3},
+		{Channel: channel, Message: 1, Last: 1, Problem: "odd", Raw: []byte{1}, FirstFailed: second.Add(-time.Minute), LastFailed: s.now, Failures: 3},
+		{Channel: channel, Message: 2, Last: 2, Problem: "odd", Raw: []byte{2}, FirstFailed: second.Add(-time.Minute), LastFailed: s.now, Failures: 3},
 	}
 	if diff := cmp.Diff(s.quarantined(), want); diff != "" {
 		t.Errorf("in quarantine (-got +want):\n%s", diff)
@@ -252,6 +253,28 @@ func testUnreadable(t *testing.T, s *session) {
 	s.want(s.save(ingest.Range{First: 1, Last: 2}, plain(1, "a")), ingest.Saved{}, append(told, "42/1/2/post.edited")...)
 	if got := s.quarantined(); len(got) != 0 {
 		t.Errorf("got %+v in quarantine, want nothing left", got)
+	}
+}
+
+// Something between 2 and 6 is there. Until all of that is read again and shows nothing that cannot be read, it may be any of these ids.
+func testNameless(_ *testing.T, s *session) {
+	s.save(ingest.Range{First: 1, Last: 6}, plain(1, "a"), plain(4, "perhaps this one"))
+	for i, want := range []ingest.Saved{{Struck: []ingest.Range{{First: 2, Last: 6}}}, {Quarantined: 1}} {
+		s.now = s.now.Add(time.Minute)
+		page := ingest.Page{Covered: ingest.Range{First: 1, Last: 6}, Posts: []ingest.Post{plain(1, "a")}, Unreadable: []ingest.Unreadable{{Message: 2, Last: 6}}, ReadAt: s.now}
+		saved, err := s.Store.SavePage(s.Context(), channel, page, s.now)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.want(saved, want, append([]string{"42/1/1/post.created", "42/4/1/post.created"}, []string{"42/2/0/message.quarantined"}[:i]...)...)
+	}
+	s.save(ingest.Range{First: 1, Last: 3}, plain(1, "a"))
+	if got := s.quarantined(); len(got) != 1 || got[0].Message != 2 || got[0].Last != 6 {
+		s.Errorf("got %+v, want it to stay: it may be 4 to 6", got)
+	}
+	s.save(ingest.Range{First: 1, Last: 6}, plain(1, "a"), plain(4, "perhaps this one"))
+	if got := s.quarantined(); len(got) != 0 {
+		s.Errorf("got %+v, want nothing left: all of it could be read", got)
 	}
 }
 

@@ -112,6 +112,7 @@ type ParserQuarantine struct {
 	FirstSeenAt time.Time
 	LastSeenAt  time.Time
 	Failures    int32
+	LastID      pgtype.Int8
 }
 
 type ParserRelay struct {

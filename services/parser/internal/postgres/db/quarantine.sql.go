@@ -11,7 +11,7 @@ import (
 )
 
 const listQuarantined = `-- name: ListQuarantined :many
-SELECT channel_id, message_id, CASE WHEN $1::boolean THEN raw ELSE '' END::bytea AS raw, problem, first_seen_at, last_seen_at, failures FROM parser.quarantine
+SELECT channel_id, message_id, coalesce(last_id, message_id)::bigint AS last_id, CASE WHEN $1::boolean THEN raw ELSE '' END::bytea AS raw, problem, first_seen_at, last_seen_at, failures FROM parser.quarantine
 WHERE failures >= 2 AND (channel_id, message_id) > ($2::bigint, $3::bigint)
   AND ($4::bigint = 0 OR channel_id = $4::bigint)
 ORDER BY channel_id, message_id LIMIT $5
@@ -28,6 +28,7 @@ type ListQuarantinedParams struct {
 type ListQuarantinedRow struct {
 	ChannelID   int64
 	MessageID   int64
+	LastID      int64
 	Raw         []byte
 	Problem     string
 	FirstSeenAt time.Time
@@ -53,6 +54,7 @@ func (q *Queries) ListQuarantined(ctx context.Context, arg ListQuarantinedParams
 		if err := rows.Scan(
 			&i.ChannelID,
 			&i.MessageID,
+			&i.LastID,
 			&i.Raw,
 			&i.Problem,
 			&i.FirstSeenAt,
