@@ -105,7 +105,6 @@ func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (er
 	s.relay = outbox.NewRelay(s.outbox, s.redis, s.config.Stream, d.Log, func(n int) { s.published.Add(float64(n)) })
 	posts := postgres.NewPosts(s.pool, outbox.Encode, s.relay.Wake)
 	ingester := ingest.New(s.telegram, posts, d.Now)
-	s.bad = rpc.NewQuarantineServer(posts, ingester)
 	local := rpc.NewParserServer(s.telegram, ingester, d.Log, rpc.NewMetrics(d.Registry))
 	s.parser = rpc.NewForwarder(local, func(ctx context.Context) ([]string, error) {
 		if d.Dial == nil {
@@ -113,6 +112,7 @@ func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (er
 		}
 		return accounts.Holders(ctx, s.telegram.Owner())
 	}, d.Dial)
+	s.bad = rpc.NewQuarantineServer(posts, posts, s.parser)
 	s.posts = rpc.NewPostServer(posts)
 	s.directory = accounts
 	d.Registry.MustRegister(telemetry.State(gauges, s.show))

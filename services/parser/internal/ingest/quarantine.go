@@ -67,38 +67,3 @@ type Quarantine interface {
 	// Quarantined are at most limit messages behind a place, by channel and message; channel 0 is all. Raw is filled when asked for.
 	Quarantined(ctx context.Context, channel ChannelID, after Quarantined, limit int, raw bool) ([]Quarantined, error)
 }
-
-// Outcome is what became of a message that was tried again.
-type Outcome int
-
-// Restored: read and stored. Gone: Telegram has it no more, or it is no post. StillBad: it failed once more.
-const (
-	Restored Outcome = iota + 1
-	Gone
-	StillBad
-)
-
-// Again reads one message once more, by itself.
-func (i *Ingester) Again(ctx context.Context, channel ChannelID, id MessageID) (Outcome, error) {
-	only := Range{id, id}
-	i.source.Known(channel, id)
-	asked := i.now()
-	page, err := i.source.Page(ctx, channel, only, Up)
-	if err == nil && page.Covered != only {
-		err = ErrUnproved
-	}
-	if err != nil {
-		return 0, err
-	}
-	page.ReadAt = asked
-	saved, err := i.store.SavePage(ctx, channel, page, i.now())
-	switch {
-	case err != nil:
-		return 0, err
-	case len(page.Unreadable)+saved.Quarantined+len(saved.Struck) > 0:
-		return StillBad, nil
-	case len(page.Posts) > 0:
-		return Restored, nil
-	}
-	return Gone, nil
-}

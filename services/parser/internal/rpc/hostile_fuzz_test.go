@@ -25,9 +25,10 @@ func FuzzCalls(f *testing.F) {
 	}
 	store, accounts, log := ingesttest.NewMemory(), accounttest.NewStore(), slog.New(slog.DiscardHandler)
 	rpctest.Fuzz(f, func(r grpc.ServiceRegistrar) {
-		parserv1.RegisterParserServiceServer(r, rpc.NewParserServer(world, ingest.New(world, store, time.Now), log, rpc.NewMetrics(prometheus.NewRegistry())))
+		parser := rpc.NewParserServer(world, ingest.New(world, store, time.Now), log, rpc.NewMetrics(prometheus.NewRegistry()))
+		parserv1.RegisterParserServiceServer(r, parser)
 		parserv1.RegisterPostServiceServer(r, rpc.NewPostServer(store))
-		parserv1.RegisterQuarantineServiceServer(r, rpc.NewQuarantineServer(store, ingest.New(world, store, time.Now)))
+		parserv1.RegisterQuarantineServiceServer(r, rpc.NewQuarantineServer(store, store, parser))
 		parserv1.RegisterAccountServiceServer(r, rpc.NewAccountServer(&logins{err: account.ErrNoLogin}, accounts, func() time.Time { return accountNow }))
 	})
 }

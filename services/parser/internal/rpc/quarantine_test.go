@@ -1,9 +1,14 @@
 package rpc
 
 import (
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	parserv1 "github.com/tidemark/tidemark/gen/tidemark/parser/v1"
@@ -12,6 +17,78 @@ import (
 	"github.com/tidemark/tidemark/services/parser/internal/ingest"
 	"github.com/tidemark/tidemark/services/parser/internal/ingest/ingesttest"
 )
+
+// poisoned is a store with messages of the channel in quarantine.
+func poisoned(t *testing.T, ids ...ingest.Unreadable) *ingesttest.Memory {
+	t.Helper()
+	store := ingesttest.NewMemory()
+	for range 2 {
+		page := ingest.Page{Unreadable: ids, Covered: ingest.Range{First: 1, Last: 30}}
+		if _, err := store.SavePage(t.Context(), channel, page, ingesttest.Epoch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store
+}
+
+// serverOf is a parser over a source and a store, in this process.
+func serverOf(source ingest.Source, store *ingesttest.Memory) *ParserServer {
+	return NewParserServer(source, ingest.New(source, store, time.Now), slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
+}
+
+// Of a message whose id nobody can tell, all ids that it can have are read.
+func TestRetryReadsAllIDsThatAMessageCanHave(t *testing.T) {
+	t.Parallel()
+	w := world(30)
+	for id := ingest.MessageID(5); id <= 9; id++ {
+		delete(w.Messages, id)
+	}
+	w.Messages[8] = ingesttest.Message{}
+	c := serve(t, w, poisoned(t, ingest.Unreadable{Message: 5, Last: 9}))
+	got, err := c.quarantine.RetryQuarantined(t.Context(), &parserv1.RetryQuarantinedRequest{ChannelId: 42, MessageIds: []int64{5}})
+	if err != nil || len(got.GetResults()) != 1 || got.GetResults()[0].GetOutcome() != parserv1.RetryOutcome_RETRY_OUTCOME_RESTORED {
+		t.Errorf("got %v, %v, want it restored", got, err)
+	}
+	if _, err := c.posts.GetPost(t.Context(), &parserv1.GetPostRequest{ChannelId: 42, MessageId: 8}); err != nil {
+		t.Errorf("the message that it was: %v", err)
+	}
+}
+
+// The account may be another parser's; the store is everyone's.
+func TestRetryAsksWhoeverHoldsTheAccount(t *testing.T) {
+	t.Parallel()
+	store := poisoned(t, ingest.Unreadable{Message: 5})
+	f := forwarder(t, serverOf(failing{ingest.ErrElsewhere}, store), reachable(t, serverOf(world(30), store)))
+	got, err := NewQuarantineServer(store, store, f).RetryQuarantined(t.Context(), &parserv1.RetryQuarantinedRequest{ChannelId: 42})
+	if err != nil || len(got.GetResults()) != 1 || got.GetResults()[0].GetOutcome() != parserv1.RetryOutcome_RETRY_OUTCOME_RESTORED {
+		t.Errorf("got %v, %v, want it restored", got, err)
+	}
+}
+
+func TestRetryThatCannotAsk(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err    error
+		code   codes.Code
+		reason string
+		wait   time.Duration
+	}{
+		"a flood":     {&ingest.FloodError{Wait: time.Minute}, codes.ResourceExhausted, "FLOOD_WAIT", time.Minute},
+		"no account":  {ingest.ErrNoAccount, codes.FailedPrecondition, "NO_ACCOUNT", 0},
+		"unreachable": {ingest.ErrUnreachable, codes.Unavailable, "TELEGRAM_UNREACHABLE", 0},
+	} {
+		store := poisoned(t, ingest.Unreadable{Message: 5})
+		c := serve(t, failing{tc.err}, store)
+		_, err := c.quarantine.RetryQuarantined(t.Context(), &parserv1.RetryQuarantinedRequest{ChannelId: 42})
+		wait, _ := kitrpc.RetryAfter(err)
+		if status.Code(err) != tc.code || kitrpc.Reason(err) != tc.reason || wait != tc.wait {
+			t.Errorf("%s: got %v, reason %q, wait %s", name, err, kitrpc.Reason(err), wait)
+		}
+		if left, err := store.Quarantined(t.Context(), 0, ingest.Quarantined{}, 9, false); err != nil || len(left) != 1 || left[0].Failures != 2 {
+			t.Errorf("%s: got %+v, %v left, want it untouched", name, left, err)
+		}
+	}
+}
 
 func TestTwoStrikesThenQuarantineThenBack(t *testing.T) {
 	t.Parallel()
