@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,11 +22,42 @@ type consumer struct {
 	order    map[int64][]string // of each channel, as they came first
 	repeated int
 	read     int
-	wiped    int // times that the stream was there and then was not
 }
 
 func newConsumer(client *redis.Client) *consumer {
 	return &consumer{client: client, seen: map[string]bool{}, order: map[int64][]string{}}
+}
+
+// group is the consumer group of the one who reads in one.
+const group = "chaos"
+
+// runInGroup reads as most stages do: in a consumer group, acknowledging what it has taken. A group that is gone with the stream is made again, from
+// the stream's beginning. What was given and not acknowledged, because Redis went away in between, is taken first.
+func (c *consumer) runInGroup(ctx context.Context) {
+	for from := "0"; ctx.Err() == nil; {
+		streams, err := c.client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: group, Consumer: "one", Streams: []string{stream, from}, Count: 1000, Block: time.Second}).Result()
+		if err != nil {
+			if strings.Contains(err.Error(), "NOGROUP") {
+				_ = c.client.XGroupCreateMkStream(ctx, stream, group, "0").Err()
+			}
+			if from = "0"; errors.Is(err, redis.Nil) {
+				from = ">"
+			} else {
+				wait(ctx, 20*time.Millisecond)
+			}
+			continue
+		}
+		taken := make([]string, 0, len(streams[0].Messages))
+		for _, entry := range streams[0].Messages {
+			c.take(entry)
+			taken = append(taken, entry.ID)
+		}
+		if len(taken) == 0 { // nothing is left of what was given before
+			from = ">"
+		} else if err := c.client.XAck(ctx, stream, group, taken...).Err(); err != nil {
+			from = "0"
+		}
+	}
 }
 
 // run reads until ctx ends. Ids of entries are instants, so they go on rising over a wipe.

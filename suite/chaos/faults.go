@@ -87,13 +87,13 @@ func (h *show) do(ctx context.Context, f fault) (since time.Time, name string, e
 	case "telegram errors":
 		err = h.telegram.fault(ctx, trouble{Kind: "fail", Code: 500, Message: "RPC_CALL_FAIL", Count: 3})
 	case "flood wait":
-		err, name = h.flood(ctx, f)
+		name, err = h.flood(ctx, f)
 	case "duplicate workers":
-		err, name = h.duplicate(ctx, f)
+		name, err = h.duplicate(ctx, f)
 	case "full disk":
 		err = h.fullDisk(ctx, f)
 	case "restore":
-		err, name = h.restore(ctx)
+		name, err = h.restore(ctx)
 	default:
 		err = fmt.Errorf("no fault is called %q", f.kind)
 	}
@@ -169,16 +169,16 @@ func (h *show) provoke(ctx context.Context) error {
 	return nil
 }
 
-func (h *show) flood(ctx context.Context, f fault) (error, string) {
+func (h *show) flood(ctx context.Context, f fault) (string, error) {
 	method := []string{"messages.getHistory", "messages.getHistory", "messages.getPeerDialogs"}[f.step%3]
 	h.floods.add(time.Now(), f.last+5*time.Second)
 	h.report.longest = max(h.report.longest, f.last)
 	err := h.telegram.fault(ctx, trouble{Kind: "flood", Method: method, For: f.last.String()})
-	return err, fmt.Sprintf("%s for %s", method, f.last)
+	return fmt.Sprintf("%s for %s", method, f.last), err
 }
 
 // duplicate lets two of everything that decides work on the same channels for a while.
-func (h *show) duplicate(ctx context.Context, f fault) (err error, name string) {
+func (h *show) duplicate(ctx context.Context, f fault) (name string, err error) {
 	var second *process
 	if name = "a second "; h.services {
 		name += "scheduler"
@@ -188,12 +188,12 @@ func (h *show) duplicate(ctx context.Context, f fault) (err error, name string) 
 		second, _, err = h.allInOne(ctx, "tidemark-2")
 	}
 	if err != nil {
-		return err, name
+		return name, err
 	}
 	defer func() { _ = second.out.Close() }()
 	second.start()
 	if err := h.provoke(ctx); err != nil {
-		return err, name
+		return name, err
 	}
 	wait(ctx, f.last)
 	end := syscall.SIGTERM
@@ -201,7 +201,7 @@ func (h *show) duplicate(ctx context.Context, f fault) (err error, name string) 
 		end = syscall.SIGKILL
 	}
 	second.stop(ctx, end)
-	return nil, name
+	return name, nil
 }
 
 func (h *show) fullDisk(ctx context.Context, f fault) error {
@@ -233,10 +233,10 @@ func (h *show) answers(ctx context.Context) bool {
 
 // restore takes rows away as somebody who restores an old backup does, and rewinds their ids, exactly between a run's last page and the advance
 // of its mark: that advance speaks of rows that are gone, and must be refused.
-func (h *show) restore(ctx context.Context) (err error, name string) {
+func (h *show) restore(ctx context.Context) (name string, err error) {
 	channel := h.world.well(h.dice)
 	if channel == 0 {
-		return errMissed, ""
+		return "", errMissed
 	}
 	arg := binary.BigEndian.AppendUint64(nil, uint64(channel))
 	held, release := make(chan struct{}), make(chan struct{})
@@ -246,7 +246,7 @@ func (h *show) restore(ctx context.Context) (err error, name string) {
 	}})
 	first, last, err := h.telegram.grow(ctx, channel, 10+h.dice.IntN(40))
 	if err != nil {
-		return err, ""
+		return "", err
 	}
 	defer close(release)
 	select {
@@ -254,15 +254,15 @@ func (h *show) restore(ctx context.Context) (err error, name string) {
 	case <-time.After(stepWithin):
 		early.disarm()
 		if late.disarm() {
-			return errMissed, ""
+			return "", errMissed
 		}
 		<-held
 	case <-ctx.Done():
-		return ctx.Err(), ""
+		return "", ctx.Err()
 	}
 	first = max(1, first-20)
 	name = fmt.Sprintf("of %d/%d-%d between parse and advance", channel, first, last)
-	return h.takeBack(ctx, channel, first, last), name
+	return name, h.takeBack(ctx, channel, first, last)
 }
 
 // takeBack deletes rows and rewinds their ids. The auditor must not look in between.

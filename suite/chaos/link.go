@@ -108,7 +108,8 @@ func (k *link) serve(client net.Conn) {
 	k.mu.Lock()
 	target := k.target
 	k.mu.Unlock()
-	server, err := net.DialTimeout("tcp", target, time.Second)
+	dialer := net.Dialer{Timeout: time.Second}
+	server, err := dialer.Dial("tcp", target)
 	if err != nil {
 		reset(client)
 		return

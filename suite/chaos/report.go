@@ -62,6 +62,9 @@ func (r *report) events(channel int64, o outcome) {
 	if n := len(o.missing); n > 0 {
 		r.blame("channel %d: %d events are missing: %s", channel, n, strings.Join(o.missing[:min(n, 5)], ", "))
 	}
+	if n := len(o.wiped); n > 0 {
+		r.blame("channel %d: %d events were wiped unread and never sent again: %s", channel, n, strings.Join(o.wiped[:min(n, 5)], ", "))
+	}
 	if o.disorder > 0 {
 		r.blame("channel %d: %d events came out of order", channel, o.disorder)
 	}
