@@ -105,6 +105,49 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A message that cannot be read is left out of what its page covers, once, and not asked for again by the same call; all else is covered.
+func TestParseLeavesOutWhatFailedOnce(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		dir   ingest.Direction
+		bad   []ingest.MessageID
+		first []ingest.Range
+		floor ingest.MessageID // of the first call: the second reaches the bottom if that did not
+	}{
+		"in the middle, and at both sides of an edge": {
+			ingest.Up, []ingest.MessageID{5, 10, 11}, []ingest.Range{{First: 1, Last: 4}, {First: 6, Last: 9}, {First: 12, Last: 30}}, 1,
+		},
+		"the ends of the channel": {ingest.Down, []ingest.MessageID{1, 30}, run(2, 29), 0},
+		"a whole page":            {ingest.Down, []ingest.MessageID{21, 22, 23, 24, 25, 26, 27, 28, 29, 30}, run(1, 20), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, store := dense(30, 10), ingesttest.NewMemory()
+			for _, id := range tc.bad {
+				w.Messages[id] = ingesttest.Message{Unreadable: true}
+			}
+			ingester := ingest.New(w, store, time.Now)
+			parse := func(ranges ...ingest.Range) ingest.Result {
+				t.Helper()
+				got, err := ingester.Parse(t.Context(), ingest.Request{Channel: channel, Dir: tc.dir, Ranges: ranges, MaxPages: 99})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return got
+			}
+			got := parse(ingest.Range{First: 1, Last: 30})
+			if !slices.Equal(got.Covered, tc.first) || got.Next != ingest.More || got.Struck != len(tc.bad) || got.Quarantined != 0 || got.Floor != tc.floor || w.Asked != 3 {
+				t.Errorf("first: got %+v after %d pages, want %v covered and more to do", got, w.Asked, tc.first)
+			}
+			got = parse(holes(got.Covered, 30)...)
+			all := ingest.Normalize(append(got.Covered, tc.first...))
+			if !slices.Equal(all, run(1, 30)) || got.Next != ingest.Done || got.Struck != 0 || got.Quarantined != len(tc.bad) || got.Floor != 1-tc.floor {
+				t.Errorf("second: got %+v, want all covered", got)
+			}
+		})
+	}
+}
+
 func TestParseAnswersOnlyWhatIsCommitted(t *testing.T) {
 	t.Parallel()
 	store, saves := ingesttest.NewMemory(), 0

@@ -274,10 +274,10 @@ func TestRelayRepeatsWhatWasNotMarked(t *testing.T) {
 	h := open(t)
 	h.store(t, func() {}, 7, 1, 300)
 	h.relay(t, crashing{postgres.NewOutbox(h.pool), make(chan struct{})}, h.redis)
-	h.wait(t, 600)
-	if got := h.ids(t); !slices.Equal(got, append(created(7, 1, 300), created(7, 1, 300)...)) {
-		t.Error("want the same events twice, by the same ids")
-	}
+	until(t, "the same events again, by the same ids", func() bool { // before the crash a part may go out: transactions of other tests hold the rest back
+		got := h.ids(t)
+		return len(got) > 300 && slices.Equal(got[len(got)-300:], created(7, 1, 300)) && got[0] == created(7, 1, 1)[0]
+	})
 }
 
 func TestRelayWaitsForRedis(t *testing.T) {
