@@ -150,7 +150,7 @@ func TestSpans(t *testing.T) {
 func TestAScheduleIsItsSeeds(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
-		one, two := schedule(seed, fullFaults, false, false, ""), schedule(seed, fullFaults, false, false, "")
+		one, two := schedule(seed, fullFaults, false, ""), schedule(seed, fullFaults, false, "")
 		if !slices.Equal(one, two) {
 			t.Fatalf("seed %d: two schedules", seed)
 		}
@@ -169,7 +169,7 @@ func TestAScheduleIsItsSeeds(t *testing.T) {
 				t.Errorf("seed %d: no %s", seed, kind)
 			}
 		}
-		if slices.Equal(one, schedule(seed+1, fullFaults, false, false, "")) {
+		if slices.Equal(one, schedule(seed+1, fullFaults, false, "")) {
 			t.Errorf("seeds %d and %d have one schedule", seed, seed+1)
 		}
 		total := 0

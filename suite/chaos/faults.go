@@ -90,6 +90,8 @@ func (h *show) do(ctx context.Context, f fault) (since time.Time, name string, e
 		name, err = h.flood(ctx, f)
 	case "duplicate workers":
 		name, err = h.duplicate(ctx, f)
+	case "clock step":
+		name, err = h.stepClock(ctx, f)
 	case "full disk":
 		err = h.fullDisk(ctx, f)
 	case "restore":
@@ -289,4 +291,24 @@ func (h *show) takeBack(ctx context.Context, channel, first, last int64) error {
 		}
 		return err
 	})
+}
+
+// stepClock moves Postgres's clock away and back: claims and leases end at once, or seem to last.
+func (h *show) stepClock(ctx context.Context, f fault) (string, error) {
+	if h.clock.absent != "" {
+		return "", fmt.Errorf("%w: %s", errAbsent, h.clock.absent)
+	}
+	if f.by == 0 {
+		f.by = []time.Duration{time.Minute, -time.Minute}[f.step%2]
+	}
+	if err := h.clock.step(f.by); err != nil {
+		return "", err
+	}
+	var shown time.Time
+	if err := h.db.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&shown); err == nil && time.Since(shown.Add(-f.by)).Abs() > 3*time.Second {
+		return "", fmt.Errorf("Postgres says %s: its clock did not step by %s", shown, f.by)
+	}
+	err := h.provoke(ctx)
+	wait(ctx, f.last)
+	return fmt.Sprintf("of Postgres, by %s for %s", f.by.Round(time.Second), f.last), errors.Join(err, h.clock.step(0))
 }

@@ -87,7 +87,7 @@ type script struct {
 
 func (o *options) of(seed uint64) script {
 	services := o.Shape == "services" || o.Shape == "auto" && seed%2 == 1
-	return script{options: o, seed: seed, services: services, sizes: sizes(seed, o.Messages), faults: schedule(seed, o.Faults, services, o.Short, o.Only)}
+	return script{options: o, seed: seed, services: services, sizes: sizes(seed, o.Messages), faults: schedule(seed, o.Faults, o.Short, o.Only)}
 }
 
 func (s script) shape() string {

@@ -68,7 +68,7 @@ func (p *process) supervise(ended chan struct{}) {
 
 func (p *process) once() {
 	cmd := exec.Command(p.path, p.args...) //nolint:noctx // it is ended by signals
-	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), p.env...), p.out, p.out
+	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, p.out, p.out
 	cmd.SysProcAttr = dieWithUs()
 	p.mu.Lock()
 	if !p.wanted {

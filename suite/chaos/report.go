@@ -132,7 +132,8 @@ func median(all []time.Duration) time.Duration {
 		return 0
 	}
 	all = slices.Sorted(slices.Values(all))
-	return all[len(all)/2]
+	n := len(all)
+	return (all[(n-1)/2] + all[n/2]) / 2
 }
 
 // command plays the same again.

@@ -17,6 +17,7 @@ type fault struct {
 	last  time.Duration // how long it lasts, where it does
 	heal  bool          // of a frozen link: it thaws; otherwise it is cut
 	hurry bool          // the next fault comes at once
+	by    time.Duration // of a clock: how far it steps
 	pause time.Duration // before the next one
 }
 
@@ -49,6 +50,7 @@ var menu = []dish{
 	{kind: "duplicate workers", weight: 2, from: 3 * time.Second, to: 10 * time.Second},
 	{kind: "full disk", weight: 1, from: time.Second, to: 5 * time.Second},
 	{kind: "restore", weight: 3},
+	{kind: "clock step", from: time.Second, to: 6 * time.Second}, // two in every full run, beside the others
 }
 
 // must happen in every full run, whatever the dice say.
@@ -58,7 +60,7 @@ var must = []string{"restore", "restore", "full disk", "redis FLUSHALL", "kill",
 var mustShort = []string{"restore", "kill", "kill in step", "redis FLUSHALL"}
 
 // schedule is what breaks, in order: the same for a seed, always.
-func schedule(seed uint64, n int, services, short bool, only string) []fault {
+func schedule(seed uint64, n int, short bool, only string) []fault {
 	r := rand.New(rand.NewPCG(seed, 3))
 	kinds := slices.Clone(must)
 	if short {
@@ -74,35 +76,46 @@ func schedule(seed uint64, n int, services, short bool, only string) []fault {
 	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	faults := make([]fault, 0, n+1)
 	for _, kind := range kinds {
-		faults = append(faults, roll(r, kind, services))
+		faults = append(faults, roll(r, kind))
 	}
-	if !short && only == "" { // a long one, while a third of the others go on
+	if !short && only == "" { // a long one, while the last quarter of the others goes on
 		long := fault{kind: "flood wait", last: logUniform(r, 60*time.Second, 90*time.Second), hurry: true}
-		faults = slices.Insert(faults, len(faults)-len(faults)/3, long)
+		faults = slices.Insert(faults, len(faults)-len(faults)/4, long)
+	}
+	if !short && only == "" {
+		faults = withClocks(seed, faults)
 	}
 	return faults
 }
 
 func draw(r *rand.Rand, only string) string {
-	sum := 0
+	var from []string
 	for _, m := range menu {
-		if strings.Contains(m.kind, only) {
-			sum += m.weight
+		weight := m.weight
+		if only != "" {
+			weight = max(weight, 1)
+		}
+		for range weight {
+			if strings.Contains(m.kind, only) {
+				from = append(from, m.kind)
+			}
 		}
 	}
-	n := r.IntN(max(sum, 1))
-	for _, m := range menu {
-		if !strings.Contains(m.kind, only) {
-			continue
-		}
-		if n -= m.weight; n < 0 {
-			return m.kind
-		}
-	}
-	return menu[0].kind
+	return from[r.IntN(len(from))]
 }
 
-func roll(r *rand.Rand, kind string, _ bool) fault {
+// withClocks puts two steps of the clock, one each way, among the first half of the faults.
+func withClocks(seed uint64, faults []fault) []fault {
+	r := rand.New(rand.NewPCG(seed, 5))
+	for _, way := range []time.Duration{1, -1} {
+		f := roll(r, "clock step")
+		f.by = way * logUniform(r, 5*time.Second, time.Hour)
+		faults = slices.Insert(faults, r.IntN(len(faults)/2), f)
+	}
+	return faults
+}
+
+func roll(r *rand.Rand, kind string) fault {
 	f := fault{kind: kind, who: r.IntN(1 << 10), step: r.IntN(1 << 10), skip: r.IntN(4), heal: r.IntN(2) == 0, hurry: r.IntN(6) == 0,
 		pause: time.Duration(r.IntN(1200)) * time.Millisecond}
 	for _, m := range menu {

@@ -26,6 +26,7 @@ type stage struct {
 	ctx      context.Context // ends with the run
 	dir      string
 	disk     *disk
+	clock    *clock
 	postgres *store
 	redis    *store
 	sim      *process
@@ -72,7 +73,8 @@ func openStage(ctx context.Context, s script) (st *stage, err error) {
 
 func (s *stage) openStores(ctx context.Context) error {
 	s.disk = newDisk(filepath.Join(s.dir, "postgres"))
-	s.postgres, s.redis = newPostgres(s.disk.dir), newRedisStore(filepath.Join(s.dir, "redis"))
+	s.clock = newClock(ctx, s.dir)
+	s.postgres, s.redis = newPostgres(s.disk.dir, s.clock), newRedisStore(filepath.Join(s.dir, "redis"))
 	return errors.Join(s.postgres.start(ctx), s.redis.start(ctx))
 }
 
@@ -108,7 +110,7 @@ func (s *stage) program(name, command string, args ...string) (*process, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &process{name: name, path: filepath.Join(s.Bin, command), args: args, out: out}, nil
+	return &process{name: name, path: filepath.Join(s.Bin, command), args: args, env: os.Environ(), out: out}, nil
 }
 
 // historyRate paces reading so that faults meet it under way, in pages a second.

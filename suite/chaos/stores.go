@@ -30,9 +30,13 @@ type store struct {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func newPostgres(dir string) *store {
-	return &store{dir: dir, pidFile: filepath.Join(dir, "postgres", "postmaster.pid"), open: func(ctx context.Context) (*embedded.Process, error) {
-		return embedded.Postgres(ctx, dir, embedded.PostgresOptions{}, quiet())
+func newPostgres(dir string, c *clock) *store {
+	return &store{dir: dir, pidFile: filepath.Join(dir, "postgres", "postmaster.pid"), open: func(ctx context.Context) (p *embedded.Process, err error) {
+		err = c.under(func() error {
+			p, err = embedded.Postgres(ctx, dir, embedded.PostgresOptions{}, quiet())
+			return err
+		})
+		return p, err
 	}}
 }
 
