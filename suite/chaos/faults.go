@@ -62,7 +62,7 @@ func (h *show) do(ctx context.Context, f fault) (since time.Time, name string, e
 		h.redis.kill()
 		err = h.redis.restart(ctx)
 	case "redis FLUSHALL":
-		err = h.events.FlushAll(ctx).Err()
+		err = h.wipe(ctx)
 	case "connections cut":
 		k := h.link(f.who)
 		k.cut()
@@ -311,4 +311,16 @@ func (h *show) stepClock(ctx context.Context, f fault) (string, error) {
 	err := h.provoke(ctx)
 	wait(ctx, f.last)
 	return fmt.Sprintf("of Postgres, by %s for %s", f.by.Round(time.Second), f.last), errors.Join(err, h.clock.step(0))
+}
+
+// wipe flushes Redis, which may still be reading what it had before it was killed.
+func (h *show) wipe(ctx context.Context) error {
+	within, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	var last error
+	err := every(within, 50*time.Millisecond, func() bool {
+		last = h.events.FlushAll(within).Err()
+		return last == nil
+	})
+	return errors.Join(err, last)
 }

@@ -9,14 +9,16 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/tidemark/tidemark/suite/truth"
 )
 
 // report is what one seed came to.
 type report struct {
 	script script
 
-	post                        verdict
-	event                       outcome
+	post                        truth.Verdict
+	event                       truth.Outcome
 	repeated, read              int
 	aheadDuring, aheadAfter     int
 	looks, holes, messages      int
@@ -41,32 +43,32 @@ func (r *report) blame(format string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf(format, args...))
 }
 
-func (r *report) posts(channel int64, v verdict) {
-	r.post.expected += v.expected
-	r.post.present += v.present
-	r.post.missing, r.post.different = append(r.post.missing, v.missing...), append(r.post.different, v.different...)
-	if len(v.missing) > 0 {
-		r.blame("channel %d: %d posts are missing: %s", channel, len(v.missing), ranges(v.missing))
+func (r *report) posts(channel int64, v truth.Verdict) {
+	r.post.Expected += v.Expected
+	r.post.Present += v.Present
+	r.post.Missing, r.post.Different = append(r.post.Missing, v.Missing...), append(r.post.Different, v.Different...)
+	if len(v.Missing) > 0 {
+		r.blame("channel %d: %d posts are missing: %s", channel, len(v.Missing), ranges(v.Missing))
 	}
-	if n := len(v.different); n > 0 {
-		r.blame("channel %d: %d posts differ: %s", channel, n, strings.Join(v.why[:min(n, 5)], "; "))
+	if n := len(v.Different); n > 0 {
+		r.blame("channel %d: %d posts differ: %s", channel, n, strings.Join(v.Why[:min(n, 5)], "; "))
 	}
 }
 
-func (r *report) events(channel int64, o outcome) {
-	r.event.expected += o.expected
-	r.event.present += o.present
-	r.event.disorder += o.disorder
-	r.event.missing = append(r.event.missing, o.missing...)
-	r.event.wiped = append(r.event.wiped, o.wiped...)
-	if n := len(o.missing); n > 0 {
-		r.blame("channel %d: %d events are missing: %s", channel, n, strings.Join(o.missing[:min(n, 5)], ", "))
+func (r *report) events(channel int64, o truth.Outcome) {
+	r.event.Expected += o.Expected
+	r.event.Present += o.Present
+	r.event.Disorder += o.Disorder
+	r.event.Missing = append(r.event.Missing, o.Missing...)
+	r.event.Lost = append(r.event.Lost, o.Lost...)
+	if n := len(o.Missing); n > 0 {
+		r.blame("channel %d: %d events are missing: %s", channel, n, strings.Join(o.Missing[:min(n, 5)], ", "))
 	}
-	if n := len(o.wiped); n > 0 {
-		r.blame("channel %d: %d events were wiped unread and never sent again: %s", channel, n, strings.Join(o.wiped[:min(n, 5)], ", "))
+	if n := len(o.Lost); n > 0 {
+		r.blame("channel %d: %d events were wiped unread and never sent again: %s", channel, n, strings.Join(o.Lost[:min(n, 5)], ", "))
 	}
-	if o.disorder > 0 {
-		r.blame("channel %d: %d events came out of order", channel, o.disorder)
+	if o.Disorder > 0 {
+		r.blame("channel %d: %d events came out of order", channel, o.Disorder)
 	}
 }
 
@@ -153,9 +155,9 @@ func (r *report) print(out io.Writer) {
 	row := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	row("\nseed %d, %s\t%d messages in %d channels\t%d faults\t%s", r.script.seed, r.script.shape(), r.messages, len(r.script.sizes), r.total(), r.took.Round(time.Second))
 	row("\texpected\tpresent\tmissing\tdifferent")
-	row("posts\t%d\t%d\t%d\t%d", r.post.expected, r.post.present, len(r.post.missing), len(r.post.different))
+	row("posts\t%d\t%d\t%d\t%d", r.post.Expected, r.post.Present, len(r.post.Missing), len(r.post.Different))
 	row("\texpected\tpresent\tmissing\trepeated\tout of order\twiped unread")
-	row("events\t%d\t%d\t%d\t%d\t%d\t%d", r.event.expected, r.event.present, len(r.event.missing), r.repeated, r.event.disorder, len(r.event.wiped))
+	row("events\t%d\t%d\t%d\t%d\t%d\t%d", r.event.Expected, r.event.Present, len(r.event.Missing), r.repeated, r.event.Disorder, len(r.event.Lost))
 	row("marks ahead of the data\t%d\tin %d looks", r.aheadDuring, r.looks)
 	row("channels with holes\t%d", r.holes)
 	row("\ntime to recover\tfaults\tmedian\tworst\tmeasured")
@@ -208,8 +210,8 @@ func summary(out io.Writer, all []*report) {
 			word = "RED"
 		}
 		kills := append(r.kills(), 0)
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t\n", r.script.seed, r.script.shape(), r.total(), r.messages, len(r.post.missing),
-			len(r.post.different), len(r.event.missing), r.repeated, r.event.disorder, r.aheadDuring, r.holes, short(median(r.kills())), short(slices.Max(kills)), r.took.Round(time.Second), word)
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t\n", r.script.seed, r.script.shape(), r.total(), r.messages, len(r.post.Missing),
+			len(r.post.Different), len(r.event.Missing), r.repeated, r.event.Disorder, r.aheadDuring, r.holes, short(median(r.kills())), short(slices.Max(kills)), r.took.Round(time.Second), word)
 	}
 	_ = w.Flush()
 }

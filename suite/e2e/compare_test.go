@@ -3,88 +3,79 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"time"
+	"strings"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
 	eventv1 "github.com/tidemark/tidemark/gen/tidemark/event/v1"
 	"github.com/tidemark/tidemark/services/parser/tgsim"
 	"github.com/tidemark/tidemark/services/parser/tgsim/world"
+	"github.com/tidemark/tidemark/suite/truth"
 )
-
-// row is what a user of the table sees of a post, in the simulator's words.
-type row struct {
-	ID     int
-	Date   time.Time
-	Edited time.Time
-	Text   string
-}
 
 // same fails on any difference between what Telegram has and what Postgres and Redis hold of a channel.
 func (h *house) same(name string) {
 	h.Helper()
-	truth := h.truth(name)
-	want := wanted(truth)
-	if diff := cmp.Diff(h.rows(truth.ID), want); diff != "" {
-		h.Errorf("@%s in Postgres (-got +want):\n%s", name, diff)
+	is := h.truth(name)
+	if diff := h.difference(is); diff != "" {
+		h.Errorf("@%s in Postgres: %s", name, diff)
 	}
 	h.eventually(func() string {
 		created := 0
-		for _, e := range h.events(truth.ID) {
+		for _, e := range h.events(is.ID) {
 			if e.GetPostCreated() != nil {
 				created++
 			}
 		}
-		if created < len(want) {
-			return fmt.Sprintf("@%s: %d of %d events are in Redis", name, created, len(want))
+		if created < len(is.Posts) {
+			return fmt.Sprintf("@%s: %d of %d events are in Redis", name, created, len(is.Posts))
 		}
 		return ""
 	})
-	h.sameEvents(name, truth.ID, truth.Posts)
+	h.sameEvents(name, is.ID, is.Posts)
 }
 
 // becomes waits until Postgres holds of a channel exactly what Telegram has.
 func (h *house) becomes(name string) {
 	h.Helper()
-	h.eventually(func() string {
-		truth := h.truth(name)
-		return cmp.Diff(h.rows(truth.ID), wanted(truth))
-	})
+	h.eventually(func() string { return h.difference(h.truth(name)) })
 }
 
-func wanted(truth tgsim.Truth) []row {
-	want := make([]row, len(truth.Posts))
-	for i, p := range truth.Posts {
-		want[i] = row{p.ID, p.Date, p.Edited, p.Text}
+// difference is "" when Postgres holds of a channel exactly what Telegram has.
+func (h *house) difference(is tgsim.Truth) string {
+	h.Helper()
+	v := truth.Posts(is.Posts, h.stored(is.ID))
+	if v.Same() {
+		return ""
 	}
-	return want
+	return fmt.Sprintf("%d of %d posts, missing %v, different: %s", v.Present, v.Expected, v.Missing, strings.Join(v.Why, "; "))
 }
 
-func (h *house) rows(channel int64) []row {
+// stored are the channel's rows, those of deleted posts included.
+func (h *house) stored(channel int64) []truth.Row {
 	h.Helper()
 	db, err := pgx.Connect(h.Context(), h.stores.DatabaseURL.Reveal())
 	if err != nil {
 		h.Fatal(err)
 	}
 	defer func() { _ = db.Close(context.WithoutCancel(h.Context())) }()
-	rows, err := db.Query(h.Context(), "SELECT message_id, posted_at, edited_at, text FROM parser.posts WHERE channel_id = $1 AND deleted_at IS NULL ORDER BY message_id", channel)
+	rows, err := truth.Rows(h.Context(), db, channel)
 	if err != nil {
 		h.Fatal(err)
 	}
-	got, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (x row, err error) {
-		var edited *time.Time
-		if err = r.Scan(&x.ID, &x.Date, &edited, &x.Text); edited != nil {
-			x.Edited = edited.UTC()
+	return rows
+}
+
+// rows are those of posts that stand.
+func (h *house) rows(channel int64) (rows []truth.Row) {
+	h.Helper()
+	for _, r := range h.stored(channel) {
+		if r.Deleted == nil {
+			rows = append(rows, r)
 		}
-		x.Date = x.Date.UTC()
-		return x, err
-	})
-	if err != nil {
-		h.Fatal(err)
 	}
-	return got
+	return rows
 }
 
 // events are the channel's entries of the stream, decoded, in the stream's order.

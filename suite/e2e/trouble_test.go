@@ -161,7 +161,7 @@ func TestAMessageThatCannotBeDecodedStopsNoPage(t *testing.T) {
 		t.Errorf("got %d posts, want all %d but the poisoned one", len(got), len(truth.Posts))
 	}
 	for _, r := range got {
-		if r.ID == poison {
+		if r.ID == int64(poison) {
 			t.Errorf("the poisoned message %d is stored as a post", poison)
 		}
 	}
