@@ -32,7 +32,7 @@ const (
 	ParseNext_PARSE_NEXT_UNSPECIFIED ParseNext = 0
 	// All ranges are covered.
 	ParseNext_PARSE_NEXT_DONE ParseNext = 1
-	// Bounded by pages or deadline: call again with what is left.
+	// Bounded by pages or deadline, or a message failed for the first time: call again with what is not covered.
 	ParseNext_PARSE_NEXT_MORE ParseNext = 2
 	// Telegram asked to wait.
 	ParseNext_PARSE_NEXT_WAIT ParseNext = 3

@@ -95,7 +95,9 @@ type QuarantinedMessage struct {
 	// How often it failed, at least 2.
 	Failures int32 `protobuf:"varint,6,opt,name=failures,proto3" json:"failures,omitempty"`
 	// What we have of the message's TL, from its own start on, at most 1 MiB; only when asked for.
-	Raw           []byte `protobuf:"bytes,7,opt,name=raw,proto3" json:"raw,omitempty"`
+	Raw []byte `protobuf:"bytes,7,opt,name=raw,proto3" json:"raw,omitempty"`
+	// Highest id that the message can have: `message_id`, unless its bytes do not even tell its id; then `message_id` is the lowest.
+	LastMessageId int64 `protobuf:"varint,8,opt,name=last_message_id,json=lastMessageId,proto3" json:"last_message_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -177,6 +179,13 @@ func (x *QuarantinedMessage) GetRaw() []byte {
 		return x.Raw
 	}
 	return nil
+}
+
+func (x *QuarantinedMessage) GetLastMessageId() int64 {
+	if x != nil {
+		return x.LastMessageId
+	}
+	return 0
 }
 
 type ListQuarantinedRequest struct {
@@ -459,7 +468,7 @@ var File_tidemark_parser_v1_quarantine_proto protoreflect.FileDescriptor
 
 const file_tidemark_parser_v1_quarantine_proto_rawDesc = "" +
 	"\n" +
-	"#tidemark/parser/v1/quarantine.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\"\xa0\x02\n" +
+	"#tidemark/parser/v1/quarantine.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\"\xc8\x02\n" +
 	"\x12QuarantinedMessage\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x1d\n" +
@@ -469,7 +478,8 @@ const file_tidemark_parser_v1_quarantine_proto_rawDesc = "" +
 	"\x0ffirst_failed_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstFailedAt\x12@\n" +
 	"\x0elast_failed_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\flastFailedAt\x12\x1a\n" +
 	"\bfailures\x18\x06 \x01(\x05R\bfailures\x12\x10\n" +
-	"\x03raw\x18\a \x01(\fR\x03raw\"\x8e\x01\n" +
+	"\x03raw\x18\a \x01(\fR\x03raw\x12&\n" +
+	"\x0flast_message_id\x18\b \x01(\x03R\rlastMessageId\"\x8e\x01\n" +
 	"\x16ListQuarantinedRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +

@@ -61,7 +61,7 @@ func (s *QuarantineServer) ListQuarantined(ctx context.Context, in *parserv1.Lis
 	out := &parserv1.ListQuarantinedResponse{}
 	for _, q := range found[:min(size, len(found))] {
 		out.Messages = append(out.Messages, &parserv1.QuarantinedMessage{
-			ChannelId: int64(q.Channel), MessageId: int64(q.Message), Problem: q.Problem, Raw: q.Raw, Failures: int32(q.Failures),
+			ChannelId: int64(q.Channel), MessageId: int64(q.Message), LastMessageId: int64(q.Last), Problem: q.Problem, Raw: q.Raw, Failures: int32(q.Failures),
 			FirstFailedAt: wire.Stamp(q.FirstFailed), LastFailedAt: wire.Stamp(q.LastFailed),
 		})
 	}

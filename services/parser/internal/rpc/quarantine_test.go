@@ -124,6 +124,9 @@ func TestTwoStrikesThenQuarantineThenBack(t *testing.T) {
 			if m.GetProblem() != "made up" || m.GetFailures() != 2 || m.GetFirstFailedAt() == nil || m.GetLastFailedAt() == nil || m.GetRaw() != nil {
 				t.Errorf("listed %v", m)
 			}
+			if m.GetLastMessageId() != m.GetMessageId() {
+				t.Errorf("listed %v, want a message whose id is told", m)
+			}
 			listed = append(listed, m.GetMessageId())
 		}
 		if list.PageToken = got.GetNextPageToken(); list.PageToken == "" {
