@@ -134,6 +134,7 @@ func (s *stack) users(ctx context.Context) error {
 	for user, forbidden := range map[string][][]any{
 		"parser":    {{"GET", "tidemark:watermark:x"}, {"FLUSHALL"}, {"CONFIG", "GET", "*"}, {"ACL", "LIST"}},
 		"watermark": {{"XADD", "tidemark:posts", "*", "a", "b"}, {"XRANGE", "tidemark:posts", "-", "+"}, {"SET", "other", "1"}, {"FLUSHALL"}},
+		"health":    {{"XLEN", "tidemark:posts"}, {"GET", "x"}, {"ACL", "WHOAMI"}},
 		"reader":    {{"XADD", "tidemark:posts", "*", "a", "b"}, {"DEL", "tidemark:posts"}, {"XTRIM", "tidemark:posts", "MAXLEN", "0"}, {"KEYS", "*"}},
 	} {
 		client, err := s.redis(ctx, user)
@@ -147,6 +148,14 @@ func (s *stack) users(ctx context.Context) error {
 			}
 		}
 	}
+	nobody, err := s.redis(ctx, "")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = nobody.Close() }()
+	if err := nobody.Ping(ctx).Err(); err == nil || !strings.HasPrefix(err.Error(), "NOAUTH") {
+		return fmt.Errorf("who names no user gets into Redis: %w", err)
+	}
 	return nil
 }
 
@@ -158,6 +167,9 @@ func (s *stack) discreet(ctx context.Context) error {
 	}
 	if len(logs) < 1000 {
 		return fmt.Errorf("the logs have %d bytes: there is nothing to look at", len(logs))
+	}
+	if strings.Contains(logs, "== CRITICAL ==") {
+		return errors.New("Redis dropped what it had written, and says so in its log")
 	}
 	looked := 0
 	for _, name := range slices.Sorted(maps.Keys(s.values)) {

@@ -4,9 +4,11 @@
 set -eu
 umask 077
 users=/tmp/users.acl
+# The user "default" may do all, and nobody can log in as it: Redis itself replays its file of commands in its name, and drops what it may not do.
 hash() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
 cat >"$users" <<ACL
-user default on nopass resetkeys resetchannels -@all +ping
+user default off ~* &* +@all
+user health on nopass -@all +ping
 user parser on #$(hash "$REDIS_PASSWORD_PARSER") ~tidemark:posts ~{tidemark:posts}:* resetchannels -@all +@connection +@stream +@transaction +get +set
 user watermark on #$(hash "$REDIS_PASSWORD_WATERMARK") ~tidemark:watermark:* resetchannels -@all +@connection +get +mget +set +del
 user reader on #$(hash "$REDIS_PASSWORD_READER") ~tidemark:posts resetchannels -@all +@connection +exists +xread +xrange +xrevrange +xlen +xinfo +xgroup +xreadgroup +xack +xpending +xclaim +xautoclaim
