@@ -29,8 +29,9 @@ type canaries struct {
 	eyes   *consumer
 	floods *floods
 
-	mu  sync.Mutex
-	all []*canary
+	mu      sync.Mutex
+	all     []*canary
+	deleted int // in Telegram, before anybody could read them
 }
 
 // release posts one in a channel that is well, whose history is in.
@@ -122,7 +123,18 @@ func (f *floods) left() (d time.Duration) {
 func (c *canaries) gone(channel int64, truth world.Truth) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	before := len(c.all)
 	c.all = slices.DeleteFunc(c.all, func(one *canary) bool {
 		return one.took == 0 && one.channel == channel && slices.Contains(truth.Deleted, int(one.id))
 	})
+	c.deleted += before - len(c.all)
+}
+
+// String tells of a slow one.
+func (c *canary) String() string {
+	why := ""
+	if c.flooded {
+		why = ", with a flood wait in between"
+	}
+	return fmt.Sprintf("%d/%d after %q at %s: %s%s", c.channel, c.id, c.kind, c.since.Format("15:04:05"), c.took.Round(100*time.Millisecond), why)
 }

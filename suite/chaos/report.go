@@ -25,7 +25,8 @@ type report struct {
 	faults, steps, skipped, did map[string]int
 	took, longest               time.Duration
 	recovery                    map[string][]time.Duration // by kind, of those that no flood held up
-	flooded, lost               int
+	flooded, lost, gone         int
+	slow                        []string   // recoveries that took long, whatever for
 	mu                          sync.Mutex // guards problems
 	problems                    []string
 	starts                      map[string]int
@@ -72,6 +73,9 @@ func (r *report) events(channel int64, o truth.Outcome) {
 	}
 }
 
+// slowFrom is what is worth a line of its own.
+const slowFrom = 12 * time.Second
+
 // finish takes what was counted elsewhere.
 func (r *report) finish(h *show) {
 	h.eyes.mu.Lock()
@@ -88,7 +92,11 @@ func (r *report) finish(h *show) {
 	r.did = h.world.did
 	h.canaries.mu.Lock()
 	defer h.canaries.mu.Unlock()
+	r.gone = h.canaries.deleted
 	for _, one := range h.canaries.all {
+		if one.took > slowFrom {
+			r.slow = append(r.slow, one.String())
+		}
 		switch {
 		case one.took == 0:
 			r.lost++
@@ -174,6 +182,12 @@ func (r *report) print(out io.Writer) {
 	}
 	_ = w.Flush()
 	_, _ = fmt.Fprintf(out, "\n%d recoveries waited for Telegram and do not count; the longest flood wait was %s\n", r.flooded, short(r.longest))
+	if r.gone > 0 {
+		_, _ = fmt.Fprintf(out, "%d posts that were to show a recovery were deleted in Telegram before they were read\n", r.gone)
+	}
+	if len(r.slow) > 0 {
+		_, _ = fmt.Fprintf(out, "slow: %s\n", strings.Join(r.slow, "; "))
+	}
 	r.list(out, "starts", r.starts)
 	r.list(out, "Telegram's life", r.did)
 	r.list(out, "not made", r.skipped)
