@@ -24,6 +24,9 @@ try bin/tidemark login --phone +10000000000 --code 12345
 bin/tidemark channel add @harbour_daily https://t.me/night_sky_log
 try covered
 bin/tidemark status
+bin/tidemark channel reread @harbour_daily --first 10 --last 200
+bin/tidemark quarantine list
+bin/tidemark quarantine retry @harbour_daily
 try healthy
 bin/grpcurl -plaintext 127.0.0.1:8010 list
 bin/grpcurl -plaintext 127.0.0.1:8010 tidemark.scheduler.v1.SchedulerService/GetStatus

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	schedulerv1 "github.com/tidemark/tidemark/gen/tidemark/scheduler/v1"
+	typev1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
 	"github.com/tidemark/tidemark/kit/run"
 )
 
@@ -20,6 +21,7 @@ type channelCmd struct {
 	List   channelList   `cmd:"" help:"Show the channels that are followed."`
 	Pause  channelPause  `cmd:"" help:"Stop reading a channel until it is resumed."`
 	Resume channelResume `cmd:"" help:"Read a paused channel again."`
+	Reread channelReread `cmd:"" help:"Read messages again that were read before: for edits, deletions and counters."`
 	Rm     channelRm     `cmd:"" help:"Stop following a channel; what was read stays."`
 }
 
@@ -164,7 +166,42 @@ func (c *channelRm) Run(ctx context.Context, out io.Writer) error {
 	})
 }
 
+type channelReread struct {
+	oneChannel
+	First int64 `help:"From this message id; 0 is the first."`
+	Last  int64 `help:"To this message id; 0 is the last."`
+}
+
+// Run asks for it; it goes on by itself.
+func (c *channelReread) Run(ctx context.Context, out io.Writer) error {
+	return c.on(ctx, func(ctx context.Context, conn *grpc.ClientConn, ch *typev1.Channel) error {
+		req := &schedulerv1.BackfillRequest{ChannelId: ch.GetId()}
+		if c.First != 0 || c.Last != 0 {
+			req.Ids = &typev1.IdRange{First: max(c.First, 1), Last: c.Last}
+			if c.Last == 0 {
+				req.Ids.Last = 1<<31 - 1
+			}
+		}
+		resp, err := schedulerv1.NewRunServiceClient(conn).Backfill(ctx, req)
+		if err == nil {
+			_, _ = fmt.Fprintf(out, "%s: messages %d to %d will be read again, behind what is new; see `tidemark status`\n", handle(ch.GetUsername()), resp.GetIds().GetFirst(), resp.GetIds().GetLast())
+		}
+		return err
+	})
+}
+
 func (c oneChannel) one(ctx context.Context, out io.Writer, done string, fn func(context.Context, schedulerv1.ChannelServiceClient, int64) error) error {
+	return c.on(ctx, func(ctx context.Context, conn *grpc.ClientConn, ch *typev1.Channel) error {
+		if err := fn(ctx, schedulerv1.NewChannelServiceClient(conn), ch.GetId()); err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(out, "%s %d %s %s\n", done, ch.GetId(), handle(ch.GetUsername()), ch.GetTitle())
+		return nil
+	})
+}
+
+// on finds the channel that is meant, and does something with it.
+func (c oneChannel) on(ctx context.Context, fn func(context.Context, *grpc.ClientConn, *typev1.Channel) error) error {
 	return c.with(func(conn *grpc.ClientConn) error {
 		channels, err := allChannels(ctx, conn)
 		if err != nil {
@@ -176,10 +213,6 @@ func (c oneChannel) one(ctx context.Context, out io.Writer, done string, fn func
 		}
 		ctx, cancel := bounded(ctx)
 		defer cancel()
-		if err := fn(ctx, schedulerv1.NewChannelServiceClient(conn), ch.GetId()); err != nil {
-			return err
-		}
-		_, _ = fmt.Fprintf(out, "%s %d %s %s\n", done, ch.GetId(), handle(ch.GetUsername()), ch.GetTitle())
-		return nil
+		return fn(ctx, conn, ch)
 	})
 }
