@@ -29,7 +29,7 @@ const (
 )
 
 var (
-	row   = regexp.MustCompile("(?m)^\\| P([0-9]+) \\|(.+)\\|$")
+	row   = regexp.MustCompile(`(?m)^\| P([0-9]+) \|(.+)\|$`)
 	named = regexp.MustCompile("`([a-z0-9/]+)\\.((?:Test|Fuzz)[A-Za-z0-9_]+)`")
 )
 
