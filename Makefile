@@ -7,6 +7,7 @@ PROTOC_GEN_GO := v1.36.12
 PROTOC_GEN_GO_GRPC := v1.6.2
 SQLC := v1.31.1
 GOLANGCI := v2.15.0
+GOVULNCHECK := v1.1.4
 
 # The tools are built here, at these versions, aside from the workspace: their dependencies are none of ours.
 install = GOBIN=$(CURDIR)/bin GOWORK=off GOFLAGS=-mod=mod go install
@@ -14,6 +15,7 @@ bin/buf: ; $(install) github.com/bufbuild/buf/cmd/buf@$(BUF)
 bin/protoc-gen-go: ; $(install) google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO)
 bin/protoc-gen-go-grpc: ; $(install) google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GO_GRPC)
 bin/sqlc: ; $(install) github.com/sqlc-dev/sqlc/cmd/sqlc@$(SQLC)
+bin/govulncheck: ; $(install) golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)
 bin/golangci-lint: ; $(install) github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 
 # Everything after `make demo` or `make test` is passed on: make demo ARGS=--once, make test ARGS=-race
@@ -37,7 +39,7 @@ demo: setup ## ten channels of a simulated Telegram, in one process (ARGS=--once
 	@bin/tidemark demo $(ARGS)
 
 .PHONY: test
-test: setup ## all tests, on a private Postgres and Redis (ARGS=-race, ARGS='-run X')
+test: setup bin/buf ## all tests, on a private Postgres and Redis (ARGS=-race, ARGS='-run X')
 	@go run ./kit/cmd/withpg -- go test -timeout 15m $(ARGS) work
 
 .PHONY: bench
@@ -56,6 +58,11 @@ contract: bin/buf ## lint the contract, and compare it with the last release's
 	bin/buf format --diff --exit-code
 	bin/buf breaking --against proto/released.binpb
 
+.PHONY: contract-against
+BASE ?= origin/main
+contract-against: bin/buf ## compare the contract with another commit's (BASE=origin/main)
+	bin/buf breaking --against '.git#ref=$(BASE)'
+
 .PHONY: fresh
 fresh: generate ## fail if generated code is not what the sources say
 	@git diff --exit-code -- gen proto 'services/*/internal/postgres/db' || { echo "generated code is stale: commit what \`make generate\` made"; exit 1; }
@@ -64,6 +71,10 @@ fresh: generate ## fail if generated code is not what the sources say
 .PHONY: lint
 lint: bin/golangci-lint ## Go
 	bin/golangci-lint run ./kit/... ./services/parser/... ./services/scheduler/... ./services/watermark/... ./suite/...
+
+.PHONY: vuln
+vuln: bin/govulncheck ## known vulnerabilities in what we call
+	for m in kit services/watermark services/scheduler services/parser suite; do (cd $$m && $(CURDIR)/bin/govulncheck ./...) || exit 1; done
 
 .PHONY: verify
 verify: contract fresh lint ## all that CI checks
