@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"syscall"
 	"time"
 
@@ -250,7 +251,9 @@ func (h *show) restore(ctx context.Context) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer close(release)
+	var once sync.Once
+	let := func() { once.Do(func() { close(release) }) }
+	defer let()
 	select {
 	case <-held:
 	case <-time.After(stepWithin):
@@ -264,7 +267,26 @@ func (h *show) restore(ctx context.Context) (name string, err error) {
 	}
 	first = max(1, first-20)
 	name = fmt.Sprintf("of %d/%d-%d between parse and advance", channel, first, last)
-	return name, h.takeBack(ctx, channel, first, last)
+	if err := h.takeBack(ctx, channel, first, last); err != nil {
+		return name, err
+	}
+	h.watched(ctx, let)
+	return name, nil
+}
+
+// watched lets the stale advance go while nothing can be read, so that a mark that gets ahead stays so until the auditor has seen it.
+func (h *show) watched(ctx context.Context, let func()) {
+	h.dc.freeze()
+	defer h.dc.thaw()
+	let()
+	for range 30 {
+		if !wait(ctx, 20*time.Millisecond) {
+			return
+		}
+		h.audit.Lock()
+		_ = h.audit.look(ctx)
+		h.audit.Unlock()
+	}
 }
 
 // takeBack deletes rows and rewinds their ids. The auditor must not look in between.
