@@ -48,8 +48,9 @@ bench: setup ## how fast a backfill is, beside the raw figures of the parts
 	@go run ./suite/bench $(ARGS)
 
 .PHONY: generate
-generate: bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc bin/sqlc ## contract -> gen, SQL -> Go
+generate: bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc bin/sqlc ## contract -> gen and docs/api.md, SQL -> Go
 	bin/buf format -w && bin/buf lint && bin/buf generate
+	bin/buf build -o - | go run ./suite/cmd/apidoc > docs/api.md
 	for s in watermark scheduler parser; do (cd services/$$s && ../../bin/sqlc generate) || exit 1; done
 
 .PHONY: contract
@@ -65,7 +66,7 @@ contract-against: bin/buf ## compare the contract with another commit's (BASE=or
 
 .PHONY: fresh
 fresh: generate ## fail if generated code is not what the sources say
-	@git diff --exit-code -- gen proto 'services/*/internal/postgres/db' || { echo "generated code is stale: commit what \`make generate\` made"; exit 1; }
+	@git diff --exit-code -- gen proto docs/api.md 'services/*/internal/postgres/db' || { echo "generated code is stale: commit what \`make generate\` made"; exit 1; }
 	@test -z "$$(git status --porcelain -- gen 'services/*/internal/postgres/db')" || { git status --short; echo "generated files are not committed"; exit 1; }
 
 .PHONY: lint
