@@ -132,9 +132,5 @@ func (c *canaries) gone(channel int64, truth world.Truth) {
 
 // String tells of a slow one.
 func (c *canary) String() string {
-	why := ""
-	if c.flooded {
-		why = ", with a flood wait in between"
-	}
-	return fmt.Sprintf("%d/%d after %q at %s: %s%s", c.channel, c.id, c.kind, c.since.Format("15:04:05"), c.took.Round(100*time.Millisecond), why)
+	return fmt.Sprintf("%d/%d after %q at %s: %s", c.channel, c.id, c.kind, c.since.Format(time.TimeOnly), c.took.Round(100*time.Millisecond))
 }

@@ -94,7 +94,7 @@ func (r *report) finish(h *show) {
 	defer h.canaries.mu.Unlock()
 	r.gone = h.canaries.deleted
 	for _, one := range h.canaries.all {
-		if one.took > slowFrom {
+		if one.took > slowFrom && !one.flooded {
 			r.slow = append(r.slow, one.String())
 		}
 		switch {
