@@ -92,7 +92,7 @@ func everything(t *testing.T) []string {
 
 var (
 	alert   = regexp.MustCompile(`(?m)^\s*- alert: (\w+)$`)
-	runbook = regexp.MustCompile(`(?m)^\s*runbook_url: https://github\.com/tidemark/tidemark/blob/main/docs/operations\.md#[a-z-]+$`)
+	runbook = regexp.MustCompile(`(?m)^\s*runbook_url: https://github\.com/tidemark/tidemark/blob/main/docs/operations\.md#([a-z-]+)$`)
 )
 
 func TestEachAlertIsShownToFireAndSaysWhatToDo(t *testing.T) {
@@ -109,6 +109,15 @@ func TestEachAlertIsShownToFireAndSaysWhatToDo(t *testing.T) {
 	for _, a := range alerts {
 		if !strings.Contains(string(tests), `{labels: '{alertname="`+a[1]+`"}', value: 1}`) {
 			t.Errorf("alerts_test.yaml does not show %s firing", a[1])
+		}
+	}
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, anchor := range runbook.FindAllStringSubmatch(string(rules), -1) {
+		if !strings.Contains(string(page), "\n### "+anchor[1]+"\n") {
+			t.Errorf("docs/operations.md has nothing on %s", anchor[1])
 		}
 	}
 	n := len(alerts)
