@@ -85,6 +85,10 @@ verify: contract fresh lint ## all that CI checks
 readme: ## run the commands that the README promises
 	@scripts/readme.sh
 
+.PHONY: cookbook
+cookbook: setup ## run the calls of docs/grpcurl.md
+	@scripts/cookbook.sh
+
 .PHONY: chaos
 SEED ?= 1
 chaos: setup ## break everything on a seeded schedule, compare with the truth (SEED=7, ARGS=--short, ARGS='--seeds 1-20')
