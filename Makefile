@@ -96,7 +96,7 @@ chaos: setup ## break everything on a seeded schedule, compare with the truth (S
 	@go run ./suite/chaos --seed $(SEED) $(ARGS)
 
 .PHONY: fuzz
-fuzz: setup ## every fuzz target for some seconds (FUZZTIME=5s, FUZZ=part of a path, GUIDED=1)
+fuzz: setup ## every fuzz target for some seconds (FUZZTIME=20000x, FUZZ=part of a path, GUIDED=1)
 	@go run ./kit/cmd/withpg -- scripts/fuzz.sh
 
 .PHONY: alerts
