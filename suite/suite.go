@@ -20,6 +20,13 @@ type Config struct {
 	Watermark watermark.Config
 	Parser    parser.Config
 	Scheduler scheduler.Config
+	Process   []run.Setting // of the process itself, shown beside each service's own
+}
+
+func (c Config) about(service any) run.About {
+	about := run.Describe(service, time.Now())
+	about.Settings = append(about.Settings, c.Process...)
+	return about
 }
 
 // Serve opens the three services in one process and runs them until ctx ends. The scheduler reaches the other two through an in-memory
@@ -37,12 +44,12 @@ func Serve(ctx context.Context, c Config, o run.Options) error {
 
 // open opens in the order of who calls whom, so that closing in reverse leaves nobody calling the dead.
 func open(ctx context.Context, c Config, log *slog.Logger, registry prometheus.Registerer, loop *rpc.Loopback) (opened []run.Service, err error) {
-	w, err := watermark.Open(ctx, c.Watermark, watermark.Deps{Log: log, Registry: registry, Now: time.Now})
+	w, err := watermark.Open(ctx, c.Watermark, watermark.Deps{Log: log, Registry: registry, Now: time.Now, About: c.about(&c.Watermark)})
 	if err != nil {
 		return opened, fmt.Errorf("open watermark: %w", err)
 	}
 	opened = append(opened, w)
-	p, err := parser.Open(ctx, c.Parser, parser.Deps{Log: log, Registry: registry, Now: time.Now})
+	p, err := parser.Open(ctx, c.Parser, parser.Deps{Log: log, Registry: registry, Now: time.Now, About: c.about(&c.Parser)})
 	if err != nil {
 		return opened, fmt.Errorf("open parser: %w", err)
 	}
@@ -51,7 +58,7 @@ func open(ctx context.Context, c Config, log *slog.Logger, registry prometheus.R
 	if err != nil {
 		return opened, fmt.Errorf("join the services: %w", err)
 	}
-	s, err := scheduler.Open(ctx, c.Scheduler, scheduler.Deps{Log: log, Registry: registry, Now: time.Now, Parser: conn, Watermark: conn})
+	s, err := scheduler.Open(ctx, c.Scheduler, scheduler.Deps{Log: log, Registry: registry, Now: time.Now, About: c.about(&c.Scheduler), Parser: conn, Watermark: conn})
 	if err != nil {
 		return opened, fmt.Errorf("open scheduler: %w", err)
 	}

@@ -201,6 +201,7 @@ func (h *health) mux() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.options.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", h.serve)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("alive\n")) })
+	profiles(mux)
 	for pattern, handler := range h.options.Mount {
 		mux.Handle(pattern, handler)
 	}

@@ -117,6 +117,13 @@ type settings struct {
 	} `embed:"" prefix:"inner-"`
 }
 
+func (s *settings) Validate() error {
+	if s.Size < 0 {
+		return errors.New("size: see https://example.com/sizes for more")
+	}
+	return nil
+}
+
 func (s *settings) Run(ctx context.Context, out io.Writer) error {
 	PrintConfig(out, s)
 	if ctx == nil || s.Password.Reveal() == "" {
@@ -133,13 +140,14 @@ func TestSettings(t *testing.T) {
 		code          int
 		want          []string
 	}{
-		"from the environment":  {[]string{"do"}, []string{password, "MY_PROG_SIZE=9", "MY_PROG_INNER_DEEP=x"}, 0, []string{"Size                     9", "Inner.Deep               x", "Password                 ***"}},
-		"a flag wins":           {[]string{"do", "--size=8"}, []string{password, "MY_PROG_SIZE=9"}, 0, []string{"Size                     8"}},
+		"from the environment":  {[]string{"do"}, []string{password, "MY_PROG_SIZE=9", "MY_PROG_INNER_DEEP=x"}, 0, []string{"size                     9", "inner-deep               x", "password                 ***"}},
+		"a flag wins":           {[]string{"do", "--size=8"}, []string{password, "MY_PROG_SIZE=9"}, 0, []string{"size                     8"}},
 		"a value that is wrong": {[]string{"do"}, []string{password, "MY_PROG_SIZE=many"}, 2, []string{"my-prog: ", "--size", "(see my-prog --help)"}},
 		"a required one":        {[]string{"do"}, nil, 2, []string{"my-prog: missing flags: --password"}},
 		"two typos":             {[]string{"do"}, []string{password, "MY_PROG_SISE=9", "MY_PROG_SICE=9"}, 2, []string{"MY_PROG_SISE, did you mean MY_PROG_SIZE?; unknown", "MY_PROG_SICE"}},
 		"help":                  {[]string{"--help"}, nil, 0, []string{"Usage: my-prog", "A program.", "do "}},
 		"help of a command":     {[]string{"do", "--help"}, nil, 0, []string{"A size ($MY_PROG_SIZE).", "$MY_PROG_PASSWORD"}},
+		"a page to look at":     {[]string{"do"}, []string{password, "MY_PROG_SIZE=-1"}, 2, []string{"see https://example.com/sizes for more"}},
 		"no command":            {nil, []string{password}, 2, []string{"my-prog: expected"}},
 	} {
 		t.Run(name, func(t *testing.T) {

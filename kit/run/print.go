@@ -4,28 +4,47 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/tidemark/tidemark/kit/env"
 )
 
-// PrintConfig writes the effective configuration, a line per setting, secrets hidden. A setting inside a named struct is "Outer.Inner".
-func PrintConfig(w io.Writer, config any) {
-	printFields(w, "", reflect.Indirect(reflect.ValueOf(config)))
+// About is what a process can say of itself.
+type About struct {
+	Version  string    // of the build
+	Started  time.Time // in UTC
+	Settings []Setting // what it was told, and the defaults of the rest
 }
 
-func printFields(w io.Writer, prefix string, v reflect.Value) {
-	for field, value := range v.Fields() {
-		switch {
-		case !field.IsExported():
-		case field.Anonymous && value.Kind() == reflect.Struct:
-			printFields(w, prefix, value)
-		case value.Kind() == reflect.Struct && !printsItself(value):
-			printFields(w, prefix+field.Name+".", value)
-		default:
-			_, _ = fmt.Fprintf(w, "%-24s %v\n", prefix+field.Name, value.Interface())
-		}
+// Setting is one setting as it is in effect.
+type Setting struct {
+	Name   string // of its flag, without the dashes: "tick"
+	Value  string // for people; of a secret "***" when it is set
+	Secret bool
+}
+
+// Describe says what a process with this configuration is. started is now.
+func Describe(config any, started time.Time) About {
+	return About{Version: Version(), Started: started, Settings: Settings(config)}
+}
+
+// Settings are all that a configuration, a pointer to a struct of flags, has in effect. Secrets are hidden.
+func Settings(config any) (all []Setting) {
+	parser, err := kong.New(config, kong.Name("settings"), kong.NoDefaultHelp(), kong.Exit(func(int) {}))
+	if err != nil {
+		panic(fmt.Errorf("settings of %T: %w", config, err)) // a mistake in our own tags
 	}
+	for _, flag := range parser.Model.Flags {
+		all = append(all, Setting{flag.Name, fmt.Sprint(flag.Target.Interface()), flag.Target.Type() == reflect.TypeFor[env.Secret]()})
+	}
+	return all
 }
 
-func printsItself(v reflect.Value) bool {
-	_, ok := v.Interface().(fmt.Stringer)
-	return ok
+// PrintConfig writes the effective configuration, a line per setting, secrets hidden.
+func PrintConfig(w io.Writer, config any) {
+	for _, s := range Settings(config) {
+		_, _ = fmt.Fprintf(w, "%-24s %s\n", s.Name, s.Value)
+	}
 }

@@ -247,8 +247,8 @@ func TestCommandLine(t *testing.T) {
 		code          int
 		want          string
 	}{
-		"defaults":             {[]string{"do"}, nil, 0, "Every                    5m0s"},
-		"a secret":             {[]string{"do", "--password", "hunter2"}, nil, 0, "Password                 ***"},
+		"defaults":             {[]string{"do"}, nil, 0, "every                    5m0s"},
+		"a secret":             {[]string{"do", "--password", "hunter2"}, nil, 0, "password                 ***"},
 		"an unknown flag":      {[]string{"do", "--nmae", "y"}, nil, 2, `prog: unknown flag --nmae, did you mean "--name"? (see prog --help)`},
 		"an unknown variable":  {[]string{"do"}, []string{"PROG_NMAE=y", "OTHER=1"}, 2, "prog: unknown environment variable PROG_NMAE, did you mean PROG_NAME?"},
 		"an unknown command":   {[]string{"dont"}, nil, 2, `prog: unexpected argument dont`},

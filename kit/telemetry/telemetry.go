@@ -1,4 +1,4 @@
-// Package telemetry makes what a process logs and counts with. Nothing here is global: loggers and registries are handed in.
+// Package telemetry makes what a process logs, counts and traces with. Nothing here is global: loggers, registries and traces are handed in.
 package telemetry
 
 import (
@@ -20,9 +20,9 @@ func Logger(w io.Writer, format, level string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l}
 	switch strings.ToLower(format) {
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(lines{slog.NewJSONHandler(w, options), true}), nil
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(lines{slog.NewTextHandler(w, options), false}), nil
 	}
 	return nil, fmt.Errorf("log format %q: want text or json", format)
 }

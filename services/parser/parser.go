@@ -19,6 +19,7 @@ import (
 	parserv1 "github.com/tidemark/tidemark/gen/tidemark/parser/v1"
 	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/pg"
+	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/parser/internal/account"
 	"github.com/tidemark/tidemark/services/parser/internal/ingest"
@@ -33,6 +34,7 @@ type Deps struct {
 	Log      *slog.Logger
 	Registry prometheus.Registerer
 	Now      func() time.Time
+	About    run.About // what ConfigService answers
 	// Address is where other parsers reach this one's gRPC, HOST:PORT; empty when there are none.
 	Address string
 	// Dial reaches another parser; nil when there is none.
@@ -58,6 +60,7 @@ type Service struct {
 	posts    *rpc.PostServer
 	bad      *rpc.QuarantineServer
 	accounts *rpc.AccountServer
+	about    *rpc.ConfigServer
 }
 
 // Open migrates the schema, connects, and builds the rooms. Telegram is not asked before Run.
@@ -117,6 +120,7 @@ func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (er
 	s.directory = accounts
 	d.Registry.MustRegister(telemetry.State(gauges, s.show))
 	s.accounts = rpc.NewAccountServer(s.telegram, accounts, d.Now)
+	s.about = &rpc.ConfigServer{About: d.About}
 	return nil
 }
 
@@ -142,6 +146,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	parserv1.RegisterPostServiceServer(r, s.posts)
 	parserv1.RegisterQuarantineServiceServer(r, s.bad)
 	parserv1.RegisterAccountServiceServer(r, s.accounts)
+	parserv1.RegisterConfigServiceServer(r, s.about)
 }
 
 // Run keeps the accounts connected, publishes events, and keeps the days of events, until ctx ends.

@@ -19,6 +19,7 @@ import (
 	schedulerv1 "github.com/tidemark/tidemark/gen/tidemark/scheduler/v1"
 	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/pg"
+	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/scheduler/internal/jobs"
 	"github.com/tidemark/tidemark/services/scheduler/internal/peers"
@@ -42,6 +43,7 @@ type Deps struct {
 	Registry          prometheus.Registerer
 	Now               func() time.Time
 	Parser, Watermark grpc.ClientConnInterface
+	About             run.About // what ConfigService answers
 }
 
 // Service is the scheduler, opened.
@@ -136,6 +138,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	schedulerv1.RegisterChannelServiceServer(r, &rpc.Channels{Store: s.store, Parser: s.parser, Interval: s.config.Tick, Now: s.deps.Now, Wake: s.ticker.Wake})
 	schedulerv1.RegisterRunServiceServer(r, &rpc.Runs{Store: s.store, Marks: peers.NewMarks(s.deps.Watermark), Now: s.deps.Now, Wake: s.ticker.Wake})
 	schedulerv1.RegisterSchedulerServiceServer(r, &rpc.Status{Overview: s.overview})
+	schedulerv1.RegisterConfigServiceServer(r, &rpc.ConfigServer{About: s.deps.About})
 }
 
 func (s *Service) overview(ctx context.Context) (rpc.Overview, error) {

@@ -17,6 +17,7 @@ import (
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
 	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/pg"
+	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/watermark/internal/cache"
 	"github.com/tidemark/tidemark/services/watermark/internal/postgres"
@@ -28,6 +29,7 @@ type Deps struct {
 	Log      *slog.Logger
 	Registry prometheus.Registerer
 	Now      func() time.Time
+	About    run.About // what ConfigService answers
 }
 
 // Service is the watermark service, opened.
@@ -36,6 +38,7 @@ type Service struct {
 	store  *postgres.Store
 	redis  *redis.Client // nil: no cache
 	server *rpc.Server
+	about  run.About
 }
 
 // Open migrates the schema, connects, and builds the rooms.
@@ -50,7 +53,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{pool: pool, store: postgres.New(pool)}
+	s := &Service{pool: pool, store: postgres.New(pool), about: d.About}
 	metrics := rpc.NewMetrics(d.Registry)
 	var reads *cache.Cache
 	if c.RedisURL != "" {
@@ -74,6 +77,7 @@ func (s *Service) Name() string { return "watermark" }
 // Register adds the handlers.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	watermarkv1.RegisterWatermarkServiceServer(r, s.server)
+	watermarkv1.RegisterConfigServiceServer(r, &rpc.ConfigServer{About: s.about})
 }
 
 // Run waits for the end: this service has no work of its own.

@@ -81,7 +81,7 @@ func (h *show) prepare(ctx context.Context) error {
 		return fmt.Errorf("log in: %w", err)
 	}
 	err = h.call(ctx, h.schedules, startWithin, func(ctx context.Context, conn *grpc.ClientConn) error {
-		_, err := schedulerv1.NewRunServiceClient(conn).Backfill(ctx, &schedulerv1.BackfillRequest{ChannelId: 1})
+		_, err := schedulerv1.NewRunServiceClient(conn).BackfillChannel(ctx, &schedulerv1.BackfillChannelRequest{ChannelId: 1})
 		if code := status.Code(err); code == codes.Unavailable {
 			return err
 		}

@@ -95,7 +95,7 @@ func (h *show) readAgain(ctx context.Context) {
 	began := time.Now()
 	for _, c := range h.world.channels {
 		err := h.call(ctx, h.schedules, startWithin, func(ctx context.Context, conn *grpc.ClientConn) error {
-			_, err := schedulerv1.NewRunServiceClient(conn).Backfill(ctx, &schedulerv1.BackfillRequest{ChannelId: c.id})
+			_, err := schedulerv1.NewRunServiceClient(conn).BackfillChannel(ctx, &schedulerv1.BackfillChannelRequest{ChannelId: c.id})
 			return err
 		})
 		if err != nil {

@@ -22,9 +22,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	parserv1 "github.com/tidemark/tidemark/gen/tidemark/parser/v1"
 	schedulerv1 "github.com/tidemark/tidemark/gen/tidemark/scheduler/v1"
+	typev1 "github.com/tidemark/tidemark/gen/tidemark/type/v1"
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
 	"github.com/tidemark/tidemark/kit/auth"
 	"github.com/tidemark/tidemark/kit/auth/ca"
@@ -41,6 +43,7 @@ func TestTheLocks(t *testing.T) {
 	h.refused(ids[0])
 	h.handshakes()
 	h.asked()
+	h.configured()
 	h.audited(ids)
 	h.secretsKept()
 }
@@ -74,7 +77,7 @@ func (h *house) refused(channel int64) {
 		return err
 	}
 	logout := func(c *grpc.ClientConn) error {
-		_, err := parserv1.NewAccountServiceClient(c).Logout(h.Context(), &parserv1.LogoutRequest{Id: 12345})
+		_, err := parserv1.NewAccountServiceClient(c).Logout(h.Context(), &parserv1.LogoutRequest{AccountId: 12345})
 		return err
 	}
 	login := func(c *grpc.ClientConn) error {
@@ -293,6 +296,45 @@ func TestTheScopeRuleSeesWhatItMustSee(t *testing.T) {
 	}
 }
 
+// configured asks each service what it was told: all of it, and no secret.
+func (h *house) configured() {
+	h.Helper()
+	w, err := watermarkv1.NewConfigServiceClient(h.dial(h.watermark, "reader", auth.Files{})).GetConfig(h.Context(), &watermarkv1.GetConfigRequest{})
+	h.says(err, w, w.GetSettings(), "max-conns=10", "database-url=***")
+	s, err := schedulerv1.NewConfigServiceClient(h.dial(h.scheduler, "reader", auth.Files{})).GetConfig(h.Context(), &schedulerv1.GetConfigRequest{})
+	h.says(err, s, s.GetSettings(), "tick=1s", "workers=8", "database-url=***")
+	p, err := parserv1.NewConfigServiceClient(h.dial(h.parser, "reader", auth.Files{})).GetConfig(h.Context(), &parserv1.GetConfigRequest{})
+	h.says(err, p, p.GetSettings(), "stream=tidemark:posts", "api-id=1", "api-hash=***", "session-key=", "redis-url=***")
+}
+
+func (h *house) says(err error, answer interface {
+	fmt.Stringer
+	GetVersion() string
+	GetStartedAt() *timestamppb.Timestamp
+}, settings []*typev1.Setting, want ...string) {
+	h.Helper()
+	if err != nil || answer.GetVersion() == "" || time.Since(answer.GetStartedAt().AsTime()) > time.Hour {
+		h.Errorf("got %v, %v", answer, err)
+	}
+	var got []string
+	for _, s := range settings {
+		got = append(got, s.GetName()+"="+s.GetValue())
+		if s.GetSecret() != slices.Contains([]string{"database-url", "redis-url", "api-hash", "session-key"}, s.GetName()) {
+			h.Errorf("%s: secret is %t", s.GetName(), s.GetSecret())
+		}
+	}
+	for _, w := range want {
+		if !slices.Contains(got, w) {
+			h.Errorf("got %q, want %s in it", got, w)
+		}
+	}
+	for _, secret := range []string{h.database.Reveal(), h.redis.Reveal(), apiHash} {
+		if strings.Contains(answer.String(), secret) {
+			h.Error("a secret is in the answer")
+		}
+	}
+}
+
 // audited reads the audit log: who did what, and nothing about who only looked.
 func (h *house) audited(ids []int64) {
 	h.Helper()
@@ -342,7 +384,7 @@ func (h *house) secretsKept() {
 		h.Fatal(err)
 	}
 	account := h.world.Accounts()[0]
-	secrets := map[string]string{"the phone": account.Phone, "the phone's digits": strings.Trim(account.Phone, "+"), "the session key": strings.TrimSpace(string(key)), "the API hash": "a-hash-that-nobody-sees", "the database URL": h.database.Reveal()}
+	secrets := map[string]string{"the phone": account.Phone, "the phone's digits": strings.Trim(account.Phone, "+"), "the session key": strings.TrimSpace(string(key)), "the API hash": apiHash, "the database URL": h.database.Reveal()}
 	for name, text := range h.tokens {
 		secrets["token "+name] = text.Reveal()
 	}

@@ -156,13 +156,16 @@ func (h *house) doors(name string) run.Doors {
 	return run.Doors{TLSCertFile: crt, TLSKeyFile: key, TLSCAFile: h.path("ca.crt"), TokensFile: h.path("tokens.json"), AuditLogFile: h.path("audit.log")}
 }
 
+// apiHash is a secret that must not be seen anywhere.
+const apiHash = "a-hash-that-nobody-sees"
+
 // start starts the three as their own programs do.
 func (h *house) start() {
 	h.Helper()
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w := run.Defaults[watermark.Config]()
 	w.DatabaseURL, w.RedisURL = h.database, h.redis
-	marks, err := watermark.Open(h.Context(), w, watermark.Deps{Log: log, Registry: prometheus.NewRegistry(), Now: time.Now})
+	marks, err := watermark.Open(h.Context(), w, watermark.Deps{Log: log, Registry: prometheus.NewRegistry(), Now: time.Now, About: run.Describe(&w, time.Now())})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -170,8 +173,8 @@ func (h *house) start() {
 	p := run.Defaults[parser.Config]()
 	p.DatabaseURL, p.RedisURL, p.SessionKeyFile = h.database, h.redis, h.path("session.key")
 	p.TelegramDCs, p.TelegramPublicKeys = strconv.Itoa(h.telegram.DC())+"="+h.telegram.Addr(), h.path("telegram.pem")
-	p.APIID, p.APIHash, p.HistoryRate, p.ResolveRate = 1, "a-hash-that-nobody-sees", 0, 0
-	reader, err := parser.Open(h.Context(), p, parser.Deps{Log: log, Registry: prometheus.NewRegistry(), Now: time.Now})
+	p.APIID, p.APIHash, p.HistoryRate, p.ResolveRate = 1, apiHash, 0, 0
+	reader, err := parser.Open(h.Context(), p, parser.Deps{Log: log, Registry: prometheus.NewRegistry(), Now: time.Now, About: run.Describe(&p, time.Now())})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -179,7 +182,7 @@ func (h *house) start() {
 	s := run.Defaults[scheduler.Config]()
 	s.DatabaseURL, s.Tick = h.database, time.Second
 	schedule, err := scheduler.Open(h.Context(), s, scheduler.Deps{
-		Log: log, Registry: prometheus.NewRegistry(), Now: time.Now, Parser: h.peer(log, h.parser), Watermark: h.peer(log, h.watermark),
+		Log: log, Registry: prometheus.NewRegistry(), Now: time.Now, About: run.Describe(&s, time.Now()), Parser: h.peer(log, h.parser), Watermark: h.peer(log, h.watermark),
 	})
 	if err != nil {
 		h.Fatal(err)

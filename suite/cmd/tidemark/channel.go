@@ -175,14 +175,14 @@ type channelReread struct {
 // Run asks for it; it goes on by itself.
 func (c *channelReread) Run(ctx context.Context, out io.Writer) error {
 	return c.on(ctx, func(ctx context.Context, conn *grpc.ClientConn, ch *typev1.Channel) error {
-		req := &schedulerv1.BackfillRequest{ChannelId: ch.GetId()}
+		req := &schedulerv1.BackfillChannelRequest{ChannelId: ch.GetId()}
 		if c.First != 0 || c.Last != 0 {
 			req.Ids = &typev1.IdRange{First: max(c.First, 1), Last: c.Last}
 			if c.Last == 0 {
 				req.Ids.Last = 1<<31 - 1
 			}
 		}
-		resp, err := schedulerv1.NewRunServiceClient(conn).Backfill(ctx, req)
+		resp, err := schedulerv1.NewRunServiceClient(conn).BackfillChannel(ctx, req)
 		if err == nil {
 			_, _ = fmt.Fprintf(out, "%s: messages %d to %d will be read again, behind what is new; see `tidemark status`\n", handle(ch.GetUsername()), resp.GetIds().GetFirst(), resp.GetIds().GetLast())
 		}

@@ -38,6 +38,7 @@ func (c *upCmd) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, stores.Close()) }()
 	config := suite.DefaultConfig(stores, c.StoresConfig, c.Telegram)
 	config.Scheduler.Tick, config.Scheduler.Workers = c.Tick, c.Workers
+	config.Process = append(run.Settings(&c.Process), run.Settings(&c.Doors)...)
 	return suite.Serve(ctx, config, run.Options{
 		GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(), Doors: c.Doors,
 		OnListen: func(grpc, http net.Addr) { log.Info("serving", "grpc", grpc.String(), "http", http.String()) },

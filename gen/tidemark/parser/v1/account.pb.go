@@ -444,9 +444,11 @@ func (x *StartLoginResponse) GetAccount() *Account {
 }
 
 type SubmitCodeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	LoginId       string                 `protobuf:"bytes,1,opt,name=login_id,json=loginId,proto3" json:"login_id,omitempty"`
-	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From StartLogin.
+	LoginId string `protobuf:"bytes,1,opt,name=login_id,json=loginId,proto3" json:"login_id,omitempty"`
+	// As Telegram sent it, digits only.
+	Code          string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -541,9 +543,11 @@ func (x *SubmitCodeResponse) GetState() LoginState {
 }
 
 type SubmitPasswordRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	LoginId       string                 `protobuf:"bytes,1,opt,name=login_id,json=loginId,proto3" json:"login_id,omitempty"`
-	Password      string                 `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From StartLogin.
+	LoginId string `protobuf:"bytes,1,opt,name=login_id,json=loginId,proto3" json:"login_id,omitempty"`
+	// The account's second factor.
+	Password      string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -745,8 +749,9 @@ func (x *ListAccountsResponse) GetNextPageToken() string {
 }
 
 type GetAccountRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Telegram's user id.
+	AccountId     int64 `protobuf:"varint,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -781,9 +786,9 @@ func (*GetAccountRequest) Descriptor() ([]byte, []int) {
 	return file_tidemark_parser_v1_account_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *GetAccountRequest) GetId() int64 {
+func (x *GetAccountRequest) GetAccountId() int64 {
 	if x != nil {
-		return x.Id
+		return x.AccountId
 	}
 	return 0
 }
@@ -833,8 +838,9 @@ func (x *GetAccountResponse) GetAccount() *Account {
 }
 
 type LogoutRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Telegram's user id.
+	AccountId     int64 `protobuf:"varint,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -869,9 +875,9 @@ func (*LogoutRequest) Descriptor() ([]byte, []int) {
 	return file_tidemark_parser_v1_account_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *LogoutRequest) GetId() int64 {
+func (x *LogoutRequest) GetAccountId() int64 {
 	if x != nil {
-		return x.Id
+		return x.AccountId
 	}
 	return 0
 }
@@ -954,13 +960,15 @@ const file_tidemark_parser_v1_account_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"w\n" +
 	"\x14ListAccountsResponse\x127\n" +
 	"\baccounts\x18\x01 \x03(\v2\x1b.tidemark.parser.v1.AccountR\baccounts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"#\n" +
-	"\x11GetAccountRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\x03R\x02id\"K\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"2\n" +
+	"\x11GetAccountRequest\x12\x1d\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\x03R\taccountId\"K\n" +
 	"\x12GetAccountResponse\x125\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1b.tidemark.parser.v1.AccountR\aaccount\"\x1f\n" +
-	"\rLogoutRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\x03R\x02id\"\x10\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1b.tidemark.parser.v1.AccountR\aaccount\".\n" +
+	"\rLogoutRequest\x12\x1d\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\x03R\taccountId\"\x10\n" +
 	"\x0eLogoutResponse*\xd0\x01\n" +
 	"\fAccountState\x12\x1d\n" +
 	"\x19ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +

@@ -351,7 +351,7 @@ func (x *TriggerRunResponse) GetQueued() bool {
 	return false
 }
 
-type BackfillRequest struct {
+type BackfillChannelRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ChannelId int64                  `protobuf:"varint,1,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
 	// What to read again; absent means all that is covered.
@@ -360,20 +360,20 @@ type BackfillRequest struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *BackfillRequest) Reset() {
-	*x = BackfillRequest{}
+func (x *BackfillChannelRequest) Reset() {
+	*x = BackfillChannelRequest{}
 	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *BackfillRequest) String() string {
+func (x *BackfillChannelRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*BackfillRequest) ProtoMessage() {}
+func (*BackfillChannelRequest) ProtoMessage() {}
 
-func (x *BackfillRequest) ProtoReflect() protoreflect.Message {
+func (x *BackfillChannelRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -385,26 +385,26 @@ func (x *BackfillRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use BackfillRequest.ProtoReflect.Descriptor instead.
-func (*BackfillRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use BackfillChannelRequest.ProtoReflect.Descriptor instead.
+func (*BackfillChannelRequest) Descriptor() ([]byte, []int) {
 	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *BackfillRequest) GetChannelId() int64 {
+func (x *BackfillChannelRequest) GetChannelId() int64 {
 	if x != nil {
 		return x.ChannelId
 	}
 	return 0
 }
 
-func (x *BackfillRequest) GetIds() *v1.IdRange {
+func (x *BackfillChannelRequest) GetIds() *v1.IdRange {
 	if x != nil {
 		return x.Ids
 	}
 	return nil
 }
 
-type BackfillResponse struct {
+type BackfillChannelResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is now waiting to be read again.
 	Ids           *v1.IdRange `protobuf:"bytes,1,opt,name=ids,proto3" json:"ids,omitempty"`
@@ -412,20 +412,20 @@ type BackfillResponse struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *BackfillResponse) Reset() {
-	*x = BackfillResponse{}
+func (x *BackfillChannelResponse) Reset() {
+	*x = BackfillChannelResponse{}
 	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *BackfillResponse) String() string {
+func (x *BackfillChannelResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*BackfillResponse) ProtoMessage() {}
+func (*BackfillChannelResponse) ProtoMessage() {}
 
-func (x *BackfillResponse) ProtoReflect() protoreflect.Message {
+func (x *BackfillChannelResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -437,12 +437,12 @@ func (x *BackfillResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use BackfillResponse.ProtoReflect.Descriptor instead.
-func (*BackfillResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use BackfillChannelResponse.ProtoReflect.Descriptor instead.
+func (*BackfillChannelResponse) Descriptor() ([]byte, []int) {
 	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *BackfillResponse) GetIds() *v1.IdRange {
+func (x *BackfillChannelResponse) GetIds() *v1.IdRange {
 	if x != nil {
 		return x.Ids
 	}
@@ -802,12 +802,12 @@ const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\",\n" +
 	"\x12TriggerRunResponse\x12\x16\n" +
-	"\x06queued\x18\x01 \x01(\bR\x06queued\"]\n" +
-	"\x0fBackfillRequest\x12\x1d\n" +
+	"\x06queued\x18\x01 \x01(\bR\x06queued\"d\n" +
+	"\x16BackfillChannelRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12+\n" +
-	"\x03ids\x18\x02 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x03ids\"?\n" +
-	"\x10BackfillResponse\x12+\n" +
+	"\x03ids\x18\x02 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x03ids\"F\n" +
+	"\x17BackfillChannelResponse\x12+\n" +
 	"\x03ids\x18\x01 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x03ids\"&\n" +
 	"\rGetRunRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\x03R\x05runId\">\n" +
@@ -838,12 +838,12 @@ const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"\x13RUN_OUTCOME_WAITING\x10\x03\x12\x17\n" +
 	"\x13RUN_OUTCOME_BLOCKED\x10\x04\x12\x16\n" +
 	"\x12RUN_OUTCOME_FAILED\x10\x05\x12\x14\n" +
-	"\x10RUN_OUTCOME_LOST\x10\x062\x8c\x04\n" +
+	"\x10RUN_OUTCOME_LOST\x10\x062\xa1\x04\n" +
 	"\n" +
 	"RunService\x12j\n" +
 	"\n" +
-	"TriggerRun\x12(.tidemark.scheduler.v1.TriggerRunRequest\x1a).tidemark.scheduler.v1.TriggerRunResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12d\n" +
-	"\bBackfill\x12&.tidemark.scheduler.v1.BackfillRequest\x1a'.tidemark.scheduler.v1.BackfillResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12^\n" +
+	"TriggerRun\x12(.tidemark.scheduler.v1.TriggerRunRequest\x1a).tidemark.scheduler.v1.TriggerRunResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12y\n" +
+	"\x0fBackfillChannel\x12-.tidemark.scheduler.v1.BackfillChannelRequest\x1a..tidemark.scheduler.v1.BackfillChannelResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12^\n" +
 	"\x06GetRun\x12$.tidemark.scheduler.v1.GetRunRequest\x1a%.tidemark.scheduler.v1.GetRunResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12d\n" +
 	"\bListRuns\x12&.tidemark.scheduler.v1.ListRunsRequest\x1a'.tidemark.scheduler.v1.ListRunsResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12f\n" +
 	"\tWatchRuns\x12'.tidemark.scheduler.v1.WatchRunsRequest\x1a(.tidemark.scheduler.v1.WatchRunsResponse\"\x04\x88\xe7\x18\x010\x01BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
@@ -863,21 +863,21 @@ func file_tidemark_scheduler_v1_run_proto_rawDescGZIP() []byte {
 var file_tidemark_scheduler_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_tidemark_scheduler_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_tidemark_scheduler_v1_run_proto_goTypes = []any{
-	(RunOutcome)(0),               // 0: tidemark.scheduler.v1.RunOutcome
-	(*Run)(nil),                   // 1: tidemark.scheduler.v1.Run
-	(*TriggerRunRequest)(nil),     // 2: tidemark.scheduler.v1.TriggerRunRequest
-	(*TriggerRunResponse)(nil),    // 3: tidemark.scheduler.v1.TriggerRunResponse
-	(*BackfillRequest)(nil),       // 4: tidemark.scheduler.v1.BackfillRequest
-	(*BackfillResponse)(nil),      // 5: tidemark.scheduler.v1.BackfillResponse
-	(*GetRunRequest)(nil),         // 6: tidemark.scheduler.v1.GetRunRequest
-	(*GetRunResponse)(nil),        // 7: tidemark.scheduler.v1.GetRunResponse
-	(*ListRunsRequest)(nil),       // 8: tidemark.scheduler.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),      // 9: tidemark.scheduler.v1.ListRunsResponse
-	(*WatchRunsRequest)(nil),      // 10: tidemark.scheduler.v1.WatchRunsRequest
-	(*WatchRunsResponse)(nil),     // 11: tidemark.scheduler.v1.WatchRunsResponse
-	(v1.ReadMode)(0),              // 12: tidemark.type.v1.ReadMode
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*v1.IdRange)(nil),            // 14: tidemark.type.v1.IdRange
+	(RunOutcome)(0),                 // 0: tidemark.scheduler.v1.RunOutcome
+	(*Run)(nil),                     // 1: tidemark.scheduler.v1.Run
+	(*TriggerRunRequest)(nil),       // 2: tidemark.scheduler.v1.TriggerRunRequest
+	(*TriggerRunResponse)(nil),      // 3: tidemark.scheduler.v1.TriggerRunResponse
+	(*BackfillChannelRequest)(nil),  // 4: tidemark.scheduler.v1.BackfillChannelRequest
+	(*BackfillChannelResponse)(nil), // 5: tidemark.scheduler.v1.BackfillChannelResponse
+	(*GetRunRequest)(nil),           // 6: tidemark.scheduler.v1.GetRunRequest
+	(*GetRunResponse)(nil),          // 7: tidemark.scheduler.v1.GetRunResponse
+	(*ListRunsRequest)(nil),         // 8: tidemark.scheduler.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),        // 9: tidemark.scheduler.v1.ListRunsResponse
+	(*WatchRunsRequest)(nil),        // 10: tidemark.scheduler.v1.WatchRunsRequest
+	(*WatchRunsResponse)(nil),       // 11: tidemark.scheduler.v1.WatchRunsResponse
+	(v1.ReadMode)(0),                // 12: tidemark.type.v1.ReadMode
+	(*timestamppb.Timestamp)(nil),   // 13: google.protobuf.Timestamp
+	(*v1.IdRange)(nil),              // 14: tidemark.type.v1.IdRange
 }
 var file_tidemark_scheduler_v1_run_proto_depIdxs = []int32{
 	12, // 0: tidemark.scheduler.v1.Run.mode:type_name -> tidemark.type.v1.ReadMode
@@ -885,19 +885,19 @@ var file_tidemark_scheduler_v1_run_proto_depIdxs = []int32{
 	13, // 2: tidemark.scheduler.v1.Run.started_at:type_name -> google.protobuf.Timestamp
 	13, // 3: tidemark.scheduler.v1.Run.finished_at:type_name -> google.protobuf.Timestamp
 	13, // 4: tidemark.scheduler.v1.Run.resume_at:type_name -> google.protobuf.Timestamp
-	14, // 5: tidemark.scheduler.v1.BackfillRequest.ids:type_name -> tidemark.type.v1.IdRange
-	14, // 6: tidemark.scheduler.v1.BackfillResponse.ids:type_name -> tidemark.type.v1.IdRange
+	14, // 5: tidemark.scheduler.v1.BackfillChannelRequest.ids:type_name -> tidemark.type.v1.IdRange
+	14, // 6: tidemark.scheduler.v1.BackfillChannelResponse.ids:type_name -> tidemark.type.v1.IdRange
 	1,  // 7: tidemark.scheduler.v1.GetRunResponse.run:type_name -> tidemark.scheduler.v1.Run
 	0,  // 8: tidemark.scheduler.v1.ListRunsRequest.outcome:type_name -> tidemark.scheduler.v1.RunOutcome
 	1,  // 9: tidemark.scheduler.v1.ListRunsResponse.runs:type_name -> tidemark.scheduler.v1.Run
 	1,  // 10: tidemark.scheduler.v1.WatchRunsResponse.run:type_name -> tidemark.scheduler.v1.Run
 	2,  // 11: tidemark.scheduler.v1.RunService.TriggerRun:input_type -> tidemark.scheduler.v1.TriggerRunRequest
-	4,  // 12: tidemark.scheduler.v1.RunService.Backfill:input_type -> tidemark.scheduler.v1.BackfillRequest
+	4,  // 12: tidemark.scheduler.v1.RunService.BackfillChannel:input_type -> tidemark.scheduler.v1.BackfillChannelRequest
 	6,  // 13: tidemark.scheduler.v1.RunService.GetRun:input_type -> tidemark.scheduler.v1.GetRunRequest
 	8,  // 14: tidemark.scheduler.v1.RunService.ListRuns:input_type -> tidemark.scheduler.v1.ListRunsRequest
 	10, // 15: tidemark.scheduler.v1.RunService.WatchRuns:input_type -> tidemark.scheduler.v1.WatchRunsRequest
 	3,  // 16: tidemark.scheduler.v1.RunService.TriggerRun:output_type -> tidemark.scheduler.v1.TriggerRunResponse
-	5,  // 17: tidemark.scheduler.v1.RunService.Backfill:output_type -> tidemark.scheduler.v1.BackfillResponse
+	5,  // 17: tidemark.scheduler.v1.RunService.BackfillChannel:output_type -> tidemark.scheduler.v1.BackfillChannelResponse
 	7,  // 18: tidemark.scheduler.v1.RunService.GetRun:output_type -> tidemark.scheduler.v1.GetRunResponse
 	9,  // 19: tidemark.scheduler.v1.RunService.ListRuns:output_type -> tidemark.scheduler.v1.ListRunsResponse
 	11, // 20: tidemark.scheduler.v1.RunService.WatchRuns:output_type -> tidemark.scheduler.v1.WatchRunsResponse

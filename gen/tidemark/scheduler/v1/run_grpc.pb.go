@@ -19,11 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RunService_TriggerRun_FullMethodName = "/tidemark.scheduler.v1.RunService/TriggerRun"
-	RunService_Backfill_FullMethodName   = "/tidemark.scheduler.v1.RunService/Backfill"
-	RunService_GetRun_FullMethodName     = "/tidemark.scheduler.v1.RunService/GetRun"
-	RunService_ListRuns_FullMethodName   = "/tidemark.scheduler.v1.RunService/ListRuns"
-	RunService_WatchRuns_FullMethodName  = "/tidemark.scheduler.v1.RunService/WatchRuns"
+	RunService_TriggerRun_FullMethodName      = "/tidemark.scheduler.v1.RunService/TriggerRun"
+	RunService_BackfillChannel_FullMethodName = "/tidemark.scheduler.v1.RunService/BackfillChannel"
+	RunService_GetRun_FullMethodName          = "/tidemark.scheduler.v1.RunService/GetRun"
+	RunService_ListRuns_FullMethodName        = "/tidemark.scheduler.v1.RunService/ListRuns"
+	RunService_WatchRuns_FullMethodName       = "/tidemark.scheduler.v1.RunService/WatchRuns"
 )
 
 // RunServiceClient is the client API for RunService service.
@@ -36,7 +36,7 @@ type RunServiceClient interface {
 	TriggerRun(ctx context.Context, in *TriggerRunRequest, opts ...grpc.CallOption) (*TriggerRunResponse, error)
 	// Reads ids again, whether they are covered or not: for posts that were lost, edits, deletions and counters. Queued behind the channel's
 	// news; it survives restarts, and a second one is joined with the first. FAILED_PRECONDITION while nothing of the channel is covered.
-	Backfill(ctx context.Context, in *BackfillRequest, opts ...grpc.CallOption) (*BackfillResponse, error)
+	BackfillChannel(ctx context.Context, in *BackfillChannelRequest, opts ...grpc.CallOption) (*BackfillChannelResponse, error)
 	// One run.
 	GetRun(ctx context.Context, in *GetRunRequest, opts ...grpc.CallOption) (*GetRunResponse, error)
 	// Runs, newest first, filtered and paged.
@@ -63,10 +63,10 @@ func (c *runServiceClient) TriggerRun(ctx context.Context, in *TriggerRunRequest
 	return out, nil
 }
 
-func (c *runServiceClient) Backfill(ctx context.Context, in *BackfillRequest, opts ...grpc.CallOption) (*BackfillResponse, error) {
+func (c *runServiceClient) BackfillChannel(ctx context.Context, in *BackfillChannelRequest, opts ...grpc.CallOption) (*BackfillChannelResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(BackfillResponse)
-	err := c.cc.Invoke(ctx, RunService_Backfill_FullMethodName, in, out, cOpts...)
+	out := new(BackfillChannelResponse)
+	err := c.cc.Invoke(ctx, RunService_BackfillChannel_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ type RunServiceServer interface {
 	TriggerRun(context.Context, *TriggerRunRequest) (*TriggerRunResponse, error)
 	// Reads ids again, whether they are covered or not: for posts that were lost, edits, deletions and counters. Queued behind the channel's
 	// news; it survives restarts, and a second one is joined with the first. FAILED_PRECONDITION while nothing of the channel is covered.
-	Backfill(context.Context, *BackfillRequest) (*BackfillResponse, error)
+	BackfillChannel(context.Context, *BackfillChannelRequest) (*BackfillChannelResponse, error)
 	// One run.
 	GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error)
 	// Runs, newest first, filtered and paged.
@@ -142,8 +142,8 @@ type UnimplementedRunServiceServer struct{}
 func (UnimplementedRunServiceServer) TriggerRun(context.Context, *TriggerRunRequest) (*TriggerRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TriggerRun not implemented")
 }
-func (UnimplementedRunServiceServer) Backfill(context.Context, *BackfillRequest) (*BackfillResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method Backfill not implemented")
+func (UnimplementedRunServiceServer) BackfillChannel(context.Context, *BackfillChannelRequest) (*BackfillChannelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BackfillChannel not implemented")
 }
 func (UnimplementedRunServiceServer) GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRun not implemented")
@@ -193,20 +193,20 @@ func _RunService_TriggerRun_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
-func _RunService_Backfill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(BackfillRequest)
+func _RunService_BackfillChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BackfillChannelRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(RunServiceServer).Backfill(ctx, in)
+		return srv.(RunServiceServer).BackfillChannel(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: RunService_Backfill_FullMethodName,
+		FullMethod: RunService_BackfillChannel_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(RunServiceServer).Backfill(ctx, req.(*BackfillRequest))
+		return srv.(RunServiceServer).BackfillChannel(ctx, req.(*BackfillChannelRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -270,8 +270,8 @@ var RunService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _RunService_TriggerRun_Handler,
 		},
 		{
-			MethodName: "Backfill",
-			Handler:    _RunService_Backfill_Handler,
+			MethodName: "BackfillChannel",
+			Handler:    _RunService_BackfillChannel_Handler,
 		},
 		{
 			MethodName: "GetRun",

@@ -73,7 +73,7 @@ type GetStatusResponse struct {
 	// Jobs that are worked on.
 	InFlight int32 `protobuf:"varint,5,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
 	// Channels by state, every state that occurs.
-	Channels []*StateCount `protobuf:"bytes,6,rep,name=channels,proto3" json:"channels,omitempty"`
+	Channels []*ChannelStateCount `protobuf:"bytes,6,rep,name=channels,proto3" json:"channels,omitempty"`
 	// When the last run ended that stored or covered something.
 	LastProgressAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_progress_at,json=lastProgressAt,proto3" json:"last_progress_at,omitempty"`
 	// Oldest `next_run_at` that has passed; absent when nothing is due.
@@ -147,7 +147,7 @@ func (x *GetStatusResponse) GetInFlight() int32 {
 	return 0
 }
 
-func (x *GetStatusResponse) GetChannels() []*StateCount {
+func (x *GetStatusResponse) GetChannels() []*ChannelStateCount {
 	if x != nil {
 		return x.Channels
 	}
@@ -168,8 +168,8 @@ func (x *GetStatusResponse) GetOldestDueAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// StateCount is how many channels are in a state.
-type StateCount struct {
+// ChannelStateCount is how many channels are in a state.
+type ChannelStateCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         ChannelState           `protobuf:"varint,1,opt,name=state,proto3,enum=tidemark.scheduler.v1.ChannelState" json:"state,omitempty"`
 	Count         int32                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
@@ -177,20 +177,20 @@ type StateCount struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *StateCount) Reset() {
-	*x = StateCount{}
+func (x *ChannelStateCount) Reset() {
+	*x = ChannelStateCount{}
 	mi := &file_tidemark_scheduler_v1_scheduler_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *StateCount) String() string {
+func (x *ChannelStateCount) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*StateCount) ProtoMessage() {}
+func (*ChannelStateCount) ProtoMessage() {}
 
-func (x *StateCount) ProtoReflect() protoreflect.Message {
+func (x *ChannelStateCount) ProtoReflect() protoreflect.Message {
 	mi := &file_tidemark_scheduler_v1_scheduler_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -202,19 +202,19 @@ func (x *StateCount) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use StateCount.ProtoReflect.Descriptor instead.
-func (*StateCount) Descriptor() ([]byte, []int) {
+// Deprecated: Use ChannelStateCount.ProtoReflect.Descriptor instead.
+func (*ChannelStateCount) Descriptor() ([]byte, []int) {
 	return file_tidemark_scheduler_v1_scheduler_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *StateCount) GetState() ChannelState {
+func (x *ChannelStateCount) GetState() ChannelState {
 	if x != nil {
 		return x.State
 	}
 	return ChannelState_CHANNEL_STATE_UNSPECIFIED
 }
 
-func (x *StateCount) GetCount() int32 {
+func (x *ChannelStateCount) GetCount() int32 {
 	if x != nil {
 		return x.Count
 	}
@@ -226,19 +226,18 @@ var File_tidemark_scheduler_v1_scheduler_proto protoreflect.FileDescriptor
 const file_tidemark_scheduler_v1_scheduler_proto_rawDesc = "" +
 	"\n" +
 	"%tidemark/scheduler/v1/scheduler.proto\x12\x15tidemark.scheduler.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\x1a#tidemark/scheduler/v1/channel.proto\"\x12\n" +
-	"\x10GetStatusRequest\"\x9d\x03\n" +
+	"\x10GetStatusRequest\"\xa4\x03\n" +
 	"\x11GetStatusResponse\x12<\n" +
 	"\flast_tick_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"lastTickAt\x12>\n" +
 	"\rtick_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\ftickInterval\x12\x10\n" +
 	"\x03due\x18\x03 \x01(\x05R\x03due\x12\x16\n" +
 	"\x06queued\x18\x04 \x01(\x05R\x06queued\x12\x1b\n" +
-	"\tin_flight\x18\x05 \x01(\x05R\binFlight\x12=\n" +
-	"\bchannels\x18\x06 \x03(\v2!.tidemark.scheduler.v1.StateCountR\bchannels\x12D\n" +
+	"\tin_flight\x18\x05 \x01(\x05R\binFlight\x12D\n" +
+	"\bchannels\x18\x06 \x03(\v2(.tidemark.scheduler.v1.ChannelStateCountR\bchannels\x12D\n" +
 	"\x10last_progress_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0elastProgressAt\x12>\n" +
-	"\roldest_due_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\voldestDueAt\"]\n" +
-	"\n" +
-	"StateCount\x129\n" +
+	"\roldest_due_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\voldestDueAt\"d\n" +
+	"\x11ChannelStateCount\x129\n" +
 	"\x05state\x18\x01 \x01(\x0e2#.tidemark.scheduler.v1.ChannelStateR\x05state\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count2{\n" +
 	"\x10SchedulerService\x12g\n" +
@@ -260,7 +259,7 @@ var file_tidemark_scheduler_v1_scheduler_proto_msgTypes = make([]protoimpl.Messa
 var file_tidemark_scheduler_v1_scheduler_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),      // 0: tidemark.scheduler.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),     // 1: tidemark.scheduler.v1.GetStatusResponse
-	(*StateCount)(nil),            // 2: tidemark.scheduler.v1.StateCount
+	(*ChannelStateCount)(nil),     // 2: tidemark.scheduler.v1.ChannelStateCount
 	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
 	(*durationpb.Duration)(nil),   // 4: google.protobuf.Duration
 	(ChannelState)(0),             // 5: tidemark.scheduler.v1.ChannelState
@@ -268,10 +267,10 @@ var file_tidemark_scheduler_v1_scheduler_proto_goTypes = []any{
 var file_tidemark_scheduler_v1_scheduler_proto_depIdxs = []int32{
 	3, // 0: tidemark.scheduler.v1.GetStatusResponse.last_tick_at:type_name -> google.protobuf.Timestamp
 	4, // 1: tidemark.scheduler.v1.GetStatusResponse.tick_interval:type_name -> google.protobuf.Duration
-	2, // 2: tidemark.scheduler.v1.GetStatusResponse.channels:type_name -> tidemark.scheduler.v1.StateCount
+	2, // 2: tidemark.scheduler.v1.GetStatusResponse.channels:type_name -> tidemark.scheduler.v1.ChannelStateCount
 	3, // 3: tidemark.scheduler.v1.GetStatusResponse.last_progress_at:type_name -> google.protobuf.Timestamp
 	3, // 4: tidemark.scheduler.v1.GetStatusResponse.oldest_due_at:type_name -> google.protobuf.Timestamp
-	5, // 5: tidemark.scheduler.v1.StateCount.state:type_name -> tidemark.scheduler.v1.ChannelState
+	5, // 5: tidemark.scheduler.v1.ChannelStateCount.state:type_name -> tidemark.scheduler.v1.ChannelState
 	0, // 6: tidemark.scheduler.v1.SchedulerService.GetStatus:input_type -> tidemark.scheduler.v1.GetStatusRequest
 	1, // 7: tidemark.scheduler.v1.SchedulerService.GetStatus:output_type -> tidemark.scheduler.v1.GetStatusResponse
 	7, // [7:8] is the sub-list for method output_type

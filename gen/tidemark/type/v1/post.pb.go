@@ -765,7 +765,7 @@ func (x *ForwardOrigin) GetAuthorSignature() string {
 // ReplyTarget says what a post answers.
 type ReplyTarget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Message replied to, 0 when only a story or quote is named.
+	// Message replied to, 0 when Telegram names none.
 	MessageId int64 `protobuf:"varint,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// Channel or group of that message; absent when it is the post's own.
 	Peer *Peer `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`

@@ -43,7 +43,7 @@ func (c *serve) Run(ctx context.Context) error {
 		return err
 	}
 	s, err := parser.Open(ctx, c.Config, parser.Deps{
-		Log: log, Registry: registry, Now: time.Now, Address: c.address(),
+		Log: log, Registry: registry, Now: time.Now, About: run.Describe(c, time.Now()), Address: c.address(),
 		Dial: func(addr string) (*grpc.ClientConn, error) { return c.Dial(addr, "another parser at", log) },
 	})
 	if err != nil {
@@ -71,11 +71,11 @@ type migrate struct{ parser.Config }
 // Run migrates.
 func (c *migrate) Run(ctx context.Context) error { return parser.Migrate(ctx, c.DatabaseURL) }
 
-type config struct{ parser.Config }
+type config struct{ serve }
 
 // Run prints.
 func (c *config) Run(w io.Writer) error {
-	run.PrintConfig(w, c.Config)
+	run.PrintConfig(w, &c.serve)
 	return nil
 }
 

@@ -105,7 +105,7 @@ func (s *AccountServer) ListAccounts(ctx context.Context, in *parserv1.ListAccou
 
 // GetAccount is one account.
 func (s *AccountServer) GetAccount(ctx context.Context, in *parserv1.GetAccountRequest) (*parserv1.GetAccountResponse, error) {
-	a, err := s.accounts.Account(ctx, account.ID(in.GetId()), s.now())
+	a, err := s.accounts.Account(ctx, account.ID(in.GetAccountId()), s.now())
 	if err != nil {
 		return nil, accountStatus(err)
 	}
@@ -114,10 +114,10 @@ func (s *AccountServer) GetAccount(ctx context.Context, in *parserv1.GetAccountR
 
 // Logout ends an account's session. One that is not there is logged out already.
 func (s *AccountServer) Logout(ctx context.Context, in *parserv1.LogoutRequest) (*parserv1.LogoutResponse, error) {
-	if in.GetId() <= 0 {
-		return nil, kitrpc.InvalidField("id", "must be an account's id")
+	if in.GetAccountId() <= 0 {
+		return nil, kitrpc.InvalidField("account_id", "must be an account's id")
 	}
-	if err := s.logins.Logout(ctx, account.ID(in.GetId())); err != nil && !errors.Is(err, account.ErrUnknown) {
+	if err := s.logins.Logout(ctx, account.ID(in.GetAccountId())); err != nil && !errors.Is(err, account.ErrUnknown) {
 		return nil, accountStatus(err)
 	}
 	return &parserv1.LogoutResponse{}, nil

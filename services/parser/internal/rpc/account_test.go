@@ -188,7 +188,7 @@ func TestGetAccountShowsLongWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := accountClient(t, &logins{}, store)
-	got, err := client.GetAccount(t.Context(), &parserv1.GetAccountRequest{Id: 7})
+	got, err := client.GetAccount(t.Context(), &parserv1.GetAccountRequest{AccountId: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestGetAccountShowsLongWaits(t *testing.T) {
 	if diff := cmp.Diff(want, got.GetAccount(), protocmp.Transform()); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
-	if _, err := client.GetAccount(t.Context(), &parserv1.GetAccountRequest{Id: 8}); status.Code(err) != codes.NotFound || kitrpc.Reason(err) != "ACCOUNT_UNKNOWN" {
+	if _, err := client.GetAccount(t.Context(), &parserv1.GetAccountRequest{AccountId: 8}); status.Code(err) != codes.NotFound || kitrpc.Reason(err) != "ACCOUNT_UNKNOWN" {
 		t.Errorf("got %v, want NOT_FOUND", err)
 	}
 }
@@ -225,7 +225,7 @@ func TestMissingFieldsAreNamed(t *testing.T) {
 func TestLogoutTwice(t *testing.T) {
 	t.Parallel()
 	client := accountClient(t, &logins{err: account.ErrUnknown}, accounttest.NewStore())
-	if _, err := client.Logout(t.Context(), &parserv1.LogoutRequest{Id: 7}); err != nil {
+	if _, err := client.Logout(t.Context(), &parserv1.LogoutRequest{AccountId: 7}); err != nil {
 		t.Errorf("got %v, want it to be done already", err)
 	}
 }

@@ -48,7 +48,7 @@ func (c *serve) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = watermark.Close() }()
-	s, err := scheduler.Open(ctx, c.Config, scheduler.Deps{Log: log, Registry: registry, Now: time.Now, Parser: parser, Watermark: watermark})
+	s, err := scheduler.Open(ctx, c.Config, scheduler.Deps{Log: log, Registry: registry, Now: time.Now, About: run.Describe(c, time.Now()), Parser: parser, Watermark: watermark})
 	if err != nil {
 		return err
 	}
@@ -60,11 +60,11 @@ type migrate struct{ scheduler.Config }
 // Run migrates.
 func (c *migrate) Run(ctx context.Context) error { return scheduler.Migrate(ctx, c.DatabaseURL) }
 
-type config struct{ scheduler.Config }
+type config struct{ serve }
 
 // Run prints.
 func (c *config) Run(w io.Writer) error {
-	run.PrintConfig(w, c.Config)
+	run.PrintConfig(w, &c.serve)
 	return nil
 }
 

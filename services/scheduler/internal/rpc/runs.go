@@ -57,7 +57,7 @@ func (s *Runs) TriggerRun(ctx context.Context, r *schedulerv1.TriggerRunRequest)
 }
 
 // Backfill puts ids down to be read again, and makes the channel due.
-func (s *Runs) Backfill(ctx context.Context, r *schedulerv1.BackfillRequest) (*schedulerv1.BackfillResponse, error) {
+func (s *Runs) BackfillChannel(ctx context.Context, r *schedulerv1.BackfillChannelRequest) (*schedulerv1.BackfillChannelResponse, error) {
 	id, err := toID(r.GetChannelId())
 	if err != nil {
 		return nil, toStatus(err, "")
@@ -81,7 +81,7 @@ func (s *Runs) Backfill(ctx context.Context, r *schedulerv1.BackfillRequest) (*s
 		return nil, toStatus(err, notFollowed(id))
 	}
 	s.Wake()
-	return &schedulerv1.BackfillResponse{Ids: &typev1.IdRange{First: waits.First, Last: waits.Last}}, nil
+	return &schedulerv1.BackfillChannelResponse{Ids: &typev1.IdRange{First: waits.First, Last: waits.Last}}, nil
 }
 
 // toCovered is the part of a range, or of everything, that lies within what is covered.

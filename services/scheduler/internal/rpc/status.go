@@ -39,8 +39,8 @@ func (s *Status) GetStatus(ctx context.Context, _ *schedulerv1.GetStatusRequest)
 		LastProgressAt: rpc.Stamp(o.LastProgress), OldestDueAt: rpc.Stamp(o.OldestDue),
 	}
 	for state, n := range o.States {
-		resp.Channels = append(resp.Channels, &schedulerv1.StateCount{State: channelStates[state], Count: int32(n)})
+		resp.Channels = append(resp.Channels, &schedulerv1.ChannelStateCount{State: channelStates[state], Count: int32(n)})
 	}
-	slices.SortFunc(resp.Channels, func(a, b *schedulerv1.StateCount) int { return int(a.State - b.State) })
+	slices.SortFunc(resp.Channels, func(a, b *schedulerv1.ChannelStateCount) int { return int(a.State - b.State) })
 	return resp, nil
 }

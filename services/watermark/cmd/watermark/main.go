@@ -36,7 +36,7 @@ func (c *serve) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := watermark.Open(ctx, c.Config, watermark.Deps{Log: log, Registry: registry, Now: time.Now})
+	s, err := watermark.Open(ctx, c.Config, watermark.Deps{Log: log, Registry: registry, Now: time.Now, About: run.Describe(c, time.Now())})
 	if err != nil {
 		return err
 	}
@@ -48,11 +48,11 @@ type migrate struct{ watermark.Config }
 // Run migrates.
 func (c *migrate) Run(ctx context.Context) error { return watermark.Migrate(ctx, c.DatabaseURL) }
 
-type config struct{ watermark.Config }
+type config struct{ serve }
 
 // Run prints.
 func (c *config) Run(w io.Writer) error {
-	run.PrintConfig(w, c.Config)
+	run.PrintConfig(w, &c.serve)
 	return nil
 }
 
