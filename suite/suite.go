@@ -3,10 +3,7 @@ package suite
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemark/tidemark/kit/rpc"
 	"github.com/tidemark/tidemark/kit/run"
@@ -33,7 +30,7 @@ func (c Config) about(service any) run.About {
 // connection to the same server that serves the world.
 func Serve(ctx context.Context, c Config, o run.Options) error {
 	loop := rpc.NewLoopback()
-	services, err := open(ctx, c, o.Log, o.Registry, loop)
+	services, err := open(ctx, c, o, loop)
 	if err != nil {
 		closeAll(services)
 		return err
@@ -43,22 +40,22 @@ func Serve(ctx context.Context, c Config, o run.Options) error {
 }
 
 // open opens in the order of who calls whom, so that closing in reverse leaves nobody calling the dead.
-func open(ctx context.Context, c Config, log *slog.Logger, registry prometheus.Registerer, loop *rpc.Loopback) (opened []run.Service, err error) {
-	w, err := watermark.Open(ctx, c.Watermark, watermark.Deps{Log: log, Registry: registry, Now: time.Now, About: c.about(&c.Watermark)})
+func open(ctx context.Context, c Config, o run.Options, loop *rpc.Loopback) (opened []run.Service, err error) {
+	w, err := watermark.Open(ctx, c.Watermark, watermark.Deps{Log: o.Log, Registry: o.Registry, Traces: o.Traces, Now: time.Now, About: c.about(&c.Watermark)})
 	if err != nil {
 		return opened, fmt.Errorf("open watermark: %w", err)
 	}
 	opened = append(opened, w)
-	p, err := parser.Open(ctx, c.Parser, parser.Deps{Log: log, Registry: registry, Now: time.Now, About: c.about(&c.Parser)})
+	p, err := parser.Open(ctx, c.Parser, parser.Deps{Log: o.Log, Registry: o.Registry, Traces: o.Traces, Now: time.Now, About: c.about(&c.Parser)})
 	if err != nil {
 		return opened, fmt.Errorf("open parser: %w", err)
 	}
 	opened = append(opened, p)
-	conn, err := loop.Dial()
+	conn, err := loop.Dial(rpc.Traced(o.Traces))
 	if err != nil {
 		return opened, fmt.Errorf("join the services: %w", err)
 	}
-	s, err := scheduler.Open(ctx, c.Scheduler, scheduler.Deps{Log: log, Registry: registry, Now: time.Now, About: c.about(&c.Scheduler), Parser: conn, Watermark: conn})
+	s, err := scheduler.Open(ctx, c.Scheduler, scheduler.Deps{Log: o.Log, Registry: o.Registry, Traces: o.Traces, Now: time.Now, About: c.about(&c.Scheduler), Parser: conn, Watermark: conn})
 	if err != nil {
 		return opened, fmt.Errorf("open scheduler: %w", err)
 	}

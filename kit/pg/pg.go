@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidemark/tidemark/kit/env"
+	"github.com/tidemark/tidemark/kit/telemetry"
 )
 
 // connectTimeout bounds one attempt to reach the server.
@@ -20,8 +21,9 @@ const connectTimeout = 5 * time.Second
 
 // Options of a pool.
 type Options struct {
-	App      string // shown in pg_stat_activity
-	MaxConns int32  // 0 means 10
+	App      string            // shown in pg_stat_activity
+	MaxConns int32             // 0 means 10
+	Traces   *telemetry.Traces // nil: makes none
 }
 
 // Config reads a URL and sets what holds for every connection of ours.
@@ -42,6 +44,9 @@ func Config(url env.Secret, o Options) (*pgxpool.Config, error) {
 		"statement_timeout": "30s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s",
 	} {
 		c.ConnConfig.RuntimeParams[name] = value
+	}
+	if o.Traces != nil {
+		c.ConnConfig.Tracer = spans{o.Traces.Tracer("postgres")}
 	}
 	c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		scanUTC(conn.TypeMap())

@@ -5,7 +5,6 @@ import (
 	"net"
 	"time"
 
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
@@ -21,7 +20,6 @@ const maxReconnect = 5 * time.Second
 func Dial(target string, extra ...grpc.DialOption) (*grpc.ClientConn, error) {
 	opts := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithStatsHandler(otelgrpc.NewClientHandler()),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxAnswer)),
 		grpc.WithDisableServiceConfig(),
@@ -45,10 +43,10 @@ func NewLoopback() *Loopback { return &Loopback{bufconn.Listen(1 << 20)} }
 func (l *Loopback) Listener() net.Listener { return l.listener }
 
 // Dial is the end to call from.
-func (l *Loopback) Dial() (*grpc.ClientConn, error) {
-	return Dial("passthrough:///loopback", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+func (l *Loopback) Dial(extra ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return Dial("passthrough:///loopback", append(extra, grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 		return l.listener.DialContext(ctx)
-	}))
+	}))...)
 }
 
 // Close ends the network; a server that serves it ends with it.

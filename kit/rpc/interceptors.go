@@ -65,7 +65,7 @@ func (b boundary) finish(ctx context.Context, method string, start time.Time, er
 	if b.log.Enabled(ctx, level) {
 		attrs := []any{"request", RequestID(ctx), "method", method, "code", status.Code(sent).String(), "took", time.Since(start)}
 		if err != nil {
-			attrs = append(attrs, "err", err.Error())
+			attrs = append(attrs, "err", err)
 		}
 		b.log.Log(ctx, level, "call", attrs...)
 	}

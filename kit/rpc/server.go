@@ -10,16 +10,18 @@ import (
 
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/tidemark/tidemark/kit/telemetry"
 )
 
 // ServerOptions are what a server needs from its process.
 type ServerOptions struct {
 	Log      *slog.Logger          // nil: logs nothing
 	Registry prometheus.Registerer // nil: counts nothing
+	Traces   *telemetry.Traces     // nil: makes none
 
 	Credentials credentials.TransportCredentials // nil: in the clear
 	Unary       grpc.UnaryServerInterceptor      // guards calls, before anything of theirs is looked at; nil: nobody does
@@ -38,7 +40,7 @@ func NewServer(o ServerOptions) *grpc.Server {
 	o = o.open()
 	b, checked, open := boundary{o.Log}, &instants{}, &streams{most: maxStreams}
 	return grpc.NewServer(append(limits(),
-		grpc.StatsHandler(otelgrpc.NewServerHandler()),
+		traced(o.Traces),
 		grpc.Creds(o.Credentials),
 		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), b.unary, o.Unary, deadline, checked.unary),
 		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), b.stream, o.Stream, open.stream, checked.stream),

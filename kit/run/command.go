@@ -14,12 +14,24 @@ import (
 type Process struct {
 	LogFormat string `help:"text or json." default:"text" enum:"text,json"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+
+	OTLPEndpoint string  `name:"otlp-endpoint" help:"Send traces to this collector by OTLP/HTTP, as http://HOST:4318; without it none are made." placeholder:"URL"`
+	OTLPSample   float64 `name:"otlp-sample" help:"Share of runs and calls that are traced, 0 to 1; what another service began is followed as that one decided." default:"1"`
 }
 
 // Telemetry makes the process's logger, on standard error, and its registry.
 func (p Process) Telemetry() (*slog.Logger, *prometheus.Registry, error) {
 	log, err := telemetry.Logger(os.Stderr, p.LogFormat, p.LogLevel)
 	return log, telemetry.Registry(Version()), err
+}
+
+// Traces makes the process's traces, in the name of a service; nil unless they are wanted. Serve sends the last of them.
+func (p Process) Traces(service string, log *slog.Logger) (*telemetry.Traces, error) {
+	t, err := telemetry.OpenTraces(telemetry.TraceOptions{Endpoint: p.OTLPEndpoint, Sample: p.OTLPSample, Service: service, Version: Version(), Log: log})
+	if err != nil {
+		return nil, UsageError{err}
+	}
+	return t, nil
 }
 
 // version is set by the linker where there is no repository to stamp a build from: -X github.com/tidemark/tidemark/kit/run.version=v1.2.3

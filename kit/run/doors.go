@@ -69,7 +69,7 @@ func (d Doors) locks(log *slog.Logger) (o rpc.ServerOptions, err error) {
 }
 
 // Dial connects to another service, with our own certificate when we have an authority to know the other's by. flag names the address for people.
-func (d Doors) Dial(target, flag string, log *slog.Logger) (*grpc.ClientConn, error) {
+func (d Doors) Dial(target, flag string, log *slog.Logger, extra ...grpc.DialOption) (*grpc.ClientConn, error) {
 	var t *auth.TLS
 	if d.TLSCAFile != "" {
 		var err error
@@ -81,5 +81,5 @@ func (d Doors) Dial(target, flag string, log *slog.Logger) (*grpc.ClientConn, er
 	if err != nil {
 		return nil, fmt.Errorf("%s %s %w", flag, target, err)
 	}
-	return rpc.Dial(target, opts...)
+	return rpc.Dial(target, append(opts, extra...)...)
 }

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/tidemark/tidemark/kit/rpc"
+	"github.com/tidemark/tidemark/kit/telemetry"
 )
 
 // Service is what a process can run, alone or beside others. One that has a Name() string is called by that; else by its Go package.
@@ -41,6 +42,7 @@ type Options struct {
 	Listeners []net.Listener                // gRPC is served here, too: a loopback
 	Log       *slog.Logger                  // nil: logs nothing
 	Registry  *prometheus.Registry          // nil: a new one
+	Traces    *telemetry.Traces             // nil: makes none; closed at the end
 	Drain     time.Duration                 // between turning not ready and refusing calls, for load balancers; 0 for none
 	Grace     time.Duration                 // for calls under way to end; 0 means 3 s
 	Version   string                        // shown in /health
@@ -63,7 +65,7 @@ func (o Options) filled() Options {
 }
 
 // Serve runs services until ctx ends or one of them fails. It stops in this order: not ready, drain, refuse and finish calls (then cut them),
-// end the background loops, close in reverse. One death stops the house. It returns within Drain + Grace + 6 s whatever hangs.
+// end the background loops, close in reverse, send the last traces. One death stops the house. It returns within Drain + Grace + 7 s whatever hangs.
 func Serve(ctx context.Context, o Options, services ...Service) error {
 	o = o.filled()
 	locks, listeners, err := o.doors(ctx)
@@ -93,7 +95,7 @@ func (o Options) doors(ctx context.Context) (locks rpc.ServerOptions, b bound, e
 	if locks, err = o.Doors.locks(o.Log); err != nil {
 		return locks, b, err
 	}
-	locks.Log, locks.Registry = o.Log, o.Registry
+	locks.Log, locks.Registry, locks.Traces = o.Log, o.Registry, o.Traces
 	b, err = bind(ctx, o)
 	return locks, b, err
 }
@@ -132,8 +134,12 @@ func (l *life) live(ctx context.Context, b bound) error {
 	endLoops()
 	_ = l.admin.Close()
 	err := within(endWithin, house.Wait, func() error { return fmt.Errorf("%s did not end within %s of being told to", work, endWithin) })
-	return errors.Join(err, within(closeWithin, func() error { closeAll(l.services); return nil },
+	err = errors.Join(err, within(closeWithin, func() error { closeAll(l.services); return nil },
 		func() error { return fmt.Errorf("closing took longer than %s", closeWithin) }))
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
+	defer cancel()
+	l.Traces.Close(flush)
+	return err
 }
 
 func (l *life) listeners(b bound) []net.Listener {
@@ -150,6 +156,8 @@ const (
 	endWithin = 3 * time.Second
 	// closeWithin is for all services together to free what they hold.
 	closeWithin = 2 * time.Second
+	// flushWithin is for a collector to take the last traces.
+	flushWithin = time.Second
 )
 
 // ended says whose error it is; ending before being told to is one, too.

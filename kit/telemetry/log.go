@@ -2,9 +2,9 @@ package telemetry
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
@@ -113,19 +113,18 @@ func unwrap(err error) []error {
 // link is an error's own part of a chain.
 func link(err error, inner []error) string {
 	own := err.Error()
-	for _, e := range inner {
-		own = strings.TrimSuffix(strings.TrimSpace(own), e.Error())
+	for _, e := range slices.Backward(inner) { // what is wrapped stands last, and of several the last
+		own = strings.TrimRight(strings.TrimSuffix(own, e.Error()), ": \n")
 	}
-	for i := len(inner) - 1; i >= 0; i-- { // of several, the last comes off first
-		own = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(own, ": \n"), inner[i].Error()), ": \n")
+	kind := reflect.TypeOf(err)
+	if kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
 	}
-	kind := strings.TrimPrefix(fmt.Sprintf("%T", err), "*")
-	switch reflect.Indirect(reflect.ValueOf(err)).Type().PkgPath() {
-	case "errors", "fmt", "internal/errors":
+	switch {
+	case kind.PkgPath() == "errors", kind.PkgPath() == "fmt":
 		return own
+	case own == "":
+		return kind.String()
 	}
-	if own == "" {
-		return kind
-	}
-	return kind + ": " + own
+	return kind.String() + ": " + own
 }

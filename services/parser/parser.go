@@ -19,6 +19,7 @@ import (
 	parserv1 "github.com/tidemark/tidemark/gen/tidemark/parser/v1"
 	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/pg"
+	"github.com/tidemark/tidemark/kit/redistrace"
 	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/parser/internal/account"
@@ -33,6 +34,7 @@ import (
 type Deps struct {
 	Log      *slog.Logger
 	Registry prometheus.Registerer
+	Traces   *telemetry.Traces // nil: makes none
 	Now      func() time.Time
 	About    run.About // what ConfigService answers
 	// Address is where other parsers reach this one's gRPC, HOST:PORT; empty when there are none.
@@ -76,12 +78,13 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	redistrace.Follow(client, d.Traces)
 	s := &Service{config: c, log: d.Log, now: d.Now, redis: client, published: newPublished(d.Registry)}
 	if err := Migrate(ctx, c.DatabaseURL); err != nil {
 		s.Close()
 		return nil, err
 	}
-	if s.pool, err = pg.Open(ctx, c.DatabaseURL, pg.Options{App: "parser", MaxConns: c.MaxConns}); err != nil {
+	if s.pool, err = pg.Open(ctx, c.DatabaseURL, pg.Options{App: "parser", MaxConns: c.MaxConns, Traces: d.Traces}); err != nil {
 		s.Close()
 		return nil, err
 	}

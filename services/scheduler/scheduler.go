@@ -41,6 +41,7 @@ const (
 type Deps struct {
 	Log               *slog.Logger
 	Registry          prometheus.Registerer
+	Traces            *telemetry.Traces // nil: makes none
 	Now               func() time.Time
 	Parser, Watermark grpc.ClientConnInterface
 	About             run.About // what ConfigService answers
@@ -66,7 +67,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 	if err := Migrate(ctx, c.DatabaseURL); err != nil {
 		return nil, err
 	}
-	pool, err := pg.Open(ctx, c.DatabaseURL, pg.Options{App: "scheduler", MaxConns: int32(c.Workers) + 8})
+	pool, err := pg.Open(ctx, c.DatabaseURL, pg.Options{App: "scheduler", MaxConns: int32(c.Workers) + 8, Traces: d.Traces})
 	if err != nil {
 		return nil, err
 	}

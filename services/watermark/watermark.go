@@ -17,6 +17,7 @@ import (
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
 	"github.com/tidemark/tidemark/kit/env"
 	"github.com/tidemark/tidemark/kit/pg"
+	"github.com/tidemark/tidemark/kit/redistrace"
 	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/watermark/internal/cache"
@@ -28,6 +29,7 @@ import (
 type Deps struct {
 	Log      *slog.Logger
 	Registry prometheus.Registerer
+	Traces   *telemetry.Traces // nil: makes none
 	Now      func() time.Time
 	About    run.About // what ConfigService answers
 }
@@ -49,7 +51,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 	if err := Migrate(ctx, c.DatabaseURL); err != nil {
 		return nil, err
 	}
-	pool, err := pg.Open(ctx, c.DatabaseURL, pg.Options{App: "watermark", MaxConns: c.MaxConns})
+	pool, err := pg.Open(ctx, c.DatabaseURL, pg.Options{App: "watermark", MaxConns: c.MaxConns, Traces: d.Traces})
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +63,7 @@ func Open(ctx context.Context, c Config, d Deps) (*Service, error) {
 			pool.Close()
 			return nil, err
 		}
+		redistrace.Follow(s.redis, d.Traces)
 		reads = cache.New(s.redis, d.Log, metrics.CacheRead)
 	}
 	d.Registry.MustRegister(telemetry.State(gauges, s.show))

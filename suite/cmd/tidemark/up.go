@@ -31,6 +31,10 @@ func (c *upCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	traces, err := c.Traces("tidemark", log)
+	if err != nil {
+		return err
+	}
 	stores, err := suite.OpenStores(ctx, c.StoresConfig, log)
 	if err != nil {
 		return err
@@ -40,7 +44,7 @@ func (c *upCmd) Run(ctx context.Context) (err error) {
 	config.Scheduler.Tick, config.Scheduler.Workers = c.Tick, c.Workers
 	config.Process = append(run.Settings(&c.Process), run.Settings(&c.Doors)...)
 	return suite.Serve(ctx, config, run.Options{
-		GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(), Doors: c.Doors,
+		GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Traces: traces, Version: run.Version(), Doors: c.Doors,
 		OnListen: func(grpc, http net.Addr) { log.Info("serving", "grpc", grpc.String(), "http", http.String()) },
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/tidemark/tidemark/kit/rpc"
 	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/services/parser"
 )
@@ -42,14 +43,18 @@ func (c *serve) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	traces, err := c.Traces("parser", log)
+	if err != nil {
+		return err
+	}
 	s, err := parser.Open(ctx, c.Config, parser.Deps{
-		Log: log, Registry: registry, Now: time.Now, About: run.Describe(c, time.Now()), Address: c.address(),
-		Dial: func(addr string) (*grpc.ClientConn, error) { return c.Dial(addr, "another parser at", log) },
+		Log: log, Registry: registry, Traces: traces, Now: time.Now, About: run.Describe(c, time.Now()), Address: c.address(),
+		Dial: func(addr string) (*grpc.ClientConn, error) { return c.Dial(addr, "another parser at", log, rpc.Traced(traces)) },
 	})
 	if err != nil {
 		return err
 	}
-	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(), Doors: c.Doors}, s)
+	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Traces: traces, Version: run.Version(), Doors: c.Doors}, s)
 }
 
 // address is where other parsers reach this one.

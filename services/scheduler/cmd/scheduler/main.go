@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/tidemark/tidemark/kit/rpc"
 	"github.com/tidemark/tidemark/kit/run"
 	"github.com/tidemark/tidemark/services/scheduler"
 )
@@ -38,21 +39,25 @@ func (c *serve) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	parser, err := c.Dial(c.ParserAddr, "--parser-addr", log)
+	traces, err := c.Traces("scheduler", log)
+	if err != nil {
+		return err
+	}
+	parser, err := c.Dial(c.ParserAddr, "--parser-addr", log, rpc.Traced(traces))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = parser.Close() }()
-	watermark, err := c.Dial(c.WatermarkAddr, "--watermark-addr", log)
+	watermark, err := c.Dial(c.WatermarkAddr, "--watermark-addr", log, rpc.Traced(traces))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = watermark.Close() }()
-	s, err := scheduler.Open(ctx, c.Config, scheduler.Deps{Log: log, Registry: registry, Now: time.Now, About: run.Describe(c, time.Now()), Parser: parser, Watermark: watermark})
+	s, err := scheduler.Open(ctx, c.Config, scheduler.Deps{Log: log, Registry: registry, Traces: traces, Now: time.Now, About: run.Describe(c, time.Now()), Parser: parser, Watermark: watermark})
 	if err != nil {
 		return err
 	}
-	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(), Doors: c.Doors}, s)
+	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Traces: traces, Version: run.Version(), Doors: c.Doors}, s)
 }
 
 type migrate struct{ scheduler.Config }

@@ -36,11 +36,15 @@ func (c *serve) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := watermark.Open(ctx, c.Config, watermark.Deps{Log: log, Registry: registry, Now: time.Now, About: run.Describe(c, time.Now())})
+	traces, err := c.Traces("watermark", log)
 	if err != nil {
 		return err
 	}
-	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Version: run.Version(), Doors: c.Doors}, s)
+	s, err := watermark.Open(ctx, c.Config, watermark.Deps{Log: log, Registry: registry, Traces: traces, Now: time.Now, About: run.Describe(c, time.Now())})
+	if err != nil {
+		return err
+	}
+	return run.Serve(ctx, run.Options{GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Log: log, Registry: registry, Traces: traces, Version: run.Version(), Doors: c.Doors}, s)
 }
 
 type migrate struct{ watermark.Config }
