@@ -85,6 +85,7 @@ func (s *Service) build() (err error) {
 	marks, metrics := peers.NewMarks(s.deps.Watermark), jobs.NewMetrics(s.deps.Registry)
 	runner := plan.Runner{
 		Store: s.store, Parser: s.parser, Marks: marks, Owner: rand.Text(), Now: s.deps.Now, Ended: metrics.Ended,
+		Follow: jobs.Follow(s.deps.Log, s.deps.Traces, s.deps.Now),
 		Policy: plan.Policy{SlicePages: s.config.SlicePages, RunTimeout: s.config.RunTimeout, Turn: turn, ClaimTTL: claimTTL, Lookback: s.config.Lookback},
 	}
 	planner := plan.Planner{Store: s.store, Parser: s.parser, Marks: marks}

@@ -61,7 +61,7 @@ func (t *Ticker) Run(ctx context.Context) error {
 			return nil
 		}
 		if ours || err != nil { // another's tick says nothing of ours
-			t.ended(err)
+			t.ended(ctx, err)
 		}
 		if again && err == nil {
 			continue
@@ -103,11 +103,11 @@ func (t *Ticker) begins(now time.Time) {
 	t.began = now
 }
 
-func (t *Ticker) ended(err error) {
+func (t *Ticker) ended(ctx context.Context, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil && (t.err == nil || t.err.Error() != err.Error()) {
-		t.Log.Warn("tick", "err", err)
+		t.Log.WarnContext(ctx, "tick", "stage", "tick", "err", err)
 	}
 	t.began, t.err = time.Time{}, err
 }

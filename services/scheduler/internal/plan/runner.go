@@ -17,6 +17,10 @@ type Runner struct {
 	Owner  string // names this process in claims
 	Now    func() time.Time
 	Ended  func(Run) // hears of every run that ended
+
+	// Follow hears of every look at a channel, from its beginning: what the look does is done in the context that it answers, and what the look came to is
+	// told in the end, with the error that stopped it. Nil: nobody listens.
+	Follow func(ctx context.Context, channel ChannelID) (context.Context, func(Look))
 }
 
 // Work takes a channel's turn: it reads slice after slice until nothing is missing, Telegram asks to wait, something fails, or the turn is
@@ -66,7 +70,7 @@ func (r Runner) turn(ctx context.Context, c *Channel) (next Next, more bool) {
 	defer func() { next.Pts, next.PtsTop, next.Rereads = c.Pts, c.PtsTop, c.Rereads }()
 	next = Next{Channel: c.ID, State: c.State, Reason: c.Reason, Failures: c.Failures}
 	for end := r.Now().Add(r.Policy.Turn); ; {
-		out := r.slice(ctx, c)
+		out := r.followed(ctx, c)
 		next.Checked, next.Advanced = later(next.Checked, out.checked), later(next.Advanced, out.advanced)
 		now := r.Now()
 		switch {

@@ -11,6 +11,25 @@ type result struct {
 	problem           *Problem
 	idle              bool
 	checked, advanced time.Time
+	run               Run // without an ID when there was nothing to read
+}
+
+// Look is what one look at a channel came to, as it is told to those who follow.
+type Look struct {
+	Run     Run      // without an ID when there was nothing to read; its Stage is "mark", "probe", "begin", "parse" or "advance"
+	Problem *Problem // what stopped it, or nil
+	Told    bool     // to stop: then the problem is nobody's failure
+}
+
+// followed is a slice that somebody may follow.
+func (r Runner) followed(ctx context.Context, c *Channel) result {
+	if r.Follow == nil {
+		return r.slice(ctx, c)
+	}
+	inside, done := r.Follow(ctx, c.ID)
+	out := r.slice(inside, c)
+	done(Look{Run: out.run, Problem: out.problem, Told: ctx.Err() != nil})
+	return out
 }
 
 // slice plans one slice from the truth of now, reads it, and moves the mark after the data.
@@ -38,11 +57,12 @@ func (r Runner) slice(ctx context.Context, c *Channel) result {
 		if err != nil {
 			return r.stopped(ctx, c, Run{Channel: c.ID, Mode: Skip}, "mark", err)
 		}
-		return result{idle: true, checked: r.Now()}
+		return result{idle: true, checked: r.Now(), run: Run{Channel: c.ID, Mode: Skip}}
 	}
 	run := Run{Channel: c.ID, Mode: d.Mode, StartedAt: r.Now()}
 	if run.ID, err = r.Store.Begin(ctx, c.ID, d.Mode, run.StartedAt); err != nil {
-		return result{problem: problemOf(fmt.Errorf("begin a run: %w", err))}
+		run.Stage = "begin"
+		return result{problem: problemOf(fmt.Errorf("begin a run: %w", err)), run: run}
 	}
 	return r.read(ctx, c, m, d, run)
 }
@@ -66,7 +86,8 @@ func (r Runner) read(ctx context.Context, c *Channel, m Mark, d Decision, run Ru
 	}
 	if read.Wait > 0 {
 		wait := &Problem{Kind: Flooded, Reason: read.WaitReason, Message: "Telegram asks to wait", Retry: read.Wait}
-		out.problem = r.stopped(ctx, c, run, "parse", wait).problem
+		stopped := r.stopped(ctx, c, run, "parse", wait)
+		out.problem, out.run = stopped.problem, stopped.run
 		return out
 	}
 	run.Outcome = More
@@ -74,8 +95,9 @@ func (r Runner) read(ctx context.Context, c *Channel, m Mark, d Decision, run Ru
 		run.Outcome = Done
 	}
 	r.end(ctx, run)
+	out.run = run
 	if len(read.Covered) == 0 {
-		out.problem = &Problem{Kind: Failed, Reason: "NO_PROGRESS", Message: "a read covered nothing"}
+		out.problem, out.run.Stage = &Problem{Kind: Failed, Reason: "NO_PROGRESS", Message: "a read covered nothing"}, "parse"
 	}
 	return out
 }
@@ -152,8 +174,8 @@ func (r Runner) stopped(ctx context.Context, c *Channel, run Run, stage string, 
 		run.StartedAt = now
 		run.ID, _ = r.Store.Begin(context.WithoutCancel(ctx), c.ID, run.Mode, now)
 	}
+	run.Reason, run.Message, run.Stage = p.Reason, p.Message, stage
 	if run.ID != 0 {
-		run.Reason, run.Message, run.Stage = p.Reason, p.Message, stage
 		switch {
 		case ctx.Err() != nil:
 			run.Outcome, run.Reason, run.Message = Lost, "INTERRUPTED", "its worker was told to stop"
@@ -172,7 +194,7 @@ func (r Runner) stopped(ctx context.Context, c *Channel, run Run, stage string, 
 		// A heartbeat that gets lost is followed by the next one.
 		_ = r.Marks.Check(ctx, []Check{{Channel: c.ID, State: Blocked, Reason: p.Reason, At: now}})
 	}
-	return result{problem: p}
+	return result{problem: p, run: run}
 }
 
 // end closes a run's record, even when we are being stopped. A record that cannot be closed is closed as lost by the channel's next run.
