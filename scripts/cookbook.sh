@@ -1,23 +1,34 @@
 #!/usr/bin/env bash
-# Runs docs/grpcurl.md from top to bottom against the simulated Telegram, and fails when it leaves an RPC out.
+# Runs docs/grpcurl.md from top to bottom, and fails when it leaves an RPC out: against `tidemark up` and a simulated Telegram, which it starts for that, or, where SCHEDULER, PARSER
+# and WATERMARK name the addresses of a simulated stack, against that one. CA and TOKEN open locked doors; PHONE, CODE and PASSWORD are the simulated account's.
+#
+# Afterwards nobody is logged in.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-go build -o bin/ ./suite/cmd/tidemark ./services/parser/cmd/tgsim
 [[ -x bin/grpcurl ]] || GOBIN="$PWD/bin" GOWORK=off GOFLAGS=-mod=mod go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
-export PATH=$PWD/bin:$PATH ADDR=127.0.0.1:18010
+export PATH=$PWD/bin:$PATH
 page=$PWD/docs/grpcurl.md
+if [[ -z ${SCHEDULER:-} ]]; then go build -o bin/ ./suite/cmd/tidemark ./services/parser/cmd/tgsim; fi
 dir=$(mktemp -d) && chmod 755 "$dir" && cd "$dir"
 trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$dir"' EXIT
+touch up.log
 
-tgsim serve --listen 127.0.0.1:19543 --control 127.0.0.1:19544 --key-out key.pem --messages 300 --password secret 2>tgsim.log &
-until [[ -s key.pem ]]; do sleep 0.1; done
-TIDEMARK_API_ID=1 TIDEMARK_API_HASH=x tidemark up --data-dir "$dir/data" --grpc-addr $ADDR --http-addr 127.0.0.1:18011 --telegram-dcs 2=127.0.0.1:19543 --telegram-public-keys key.pem 2>up.log &
-for _ in $(seq 150); do grpcurl -plaintext $ADDR list >/dev/null 2>&1 && break; sleep 0.2; done
+if [[ -z ${SCHEDULER:-} ]]; then
+  export SCHEDULER=127.0.0.1:18010 PARSER=127.0.0.1:18010 WATERMARK=127.0.0.1:18010
+  tgsim serve --listen 127.0.0.1:19543 --control 127.0.0.1:19544 --key-out key.pem --messages 300 --password secret 2>tgsim.log &
+  until [[ -s key.pem ]]; do sleep 0.1; done
+  TIDEMARK_API_ID=1 TIDEMARK_API_HASH=x tidemark up --data-dir "$dir/data" --grpc-addr $SCHEDULER --http-addr 127.0.0.1:18011 --telegram-dcs 2=127.0.0.1:19543 --telegram-public-keys key.pem 2>up.log &
+fi
+LOCKS=(-plaintext)
+[[ -z ${CA:-} ]] || LOCKS=(-cacert "$CA" -expand-headers -H 'authorization: Bearer ${TOKEN}') # out of the environment: a command line can be seen by others
+for _ in $(seq 150); do grpcurl "${LOCKS[@]}" "$SCHEDULER" list >/dev/null 2>&1 && break; sleep 0.2; done
 
-sed -n '/^```bash$/,/^```$/p' "$page" | grep -v '^```' >page.sh
-for service in $(grpcurl -plaintext $ADDR list | grep '^tidemark\.'); do
-  for method in $(grpcurl -plaintext $ADDR list "$service"); do
-    grep -qF "${method%.*}/${method##*.}" page.sh || { echo "docs/grpcurl.md does not show $method" >&2; exit 1; }
+{ printf 'LOCKS=(%s)\n' "${LOCKS[*]@Q}"; sed -n '/^```bash$/,/^```$/p' "$page" | grep -v '^```'; } >page.sh
+for at in "$SCHEDULER" "$PARSER" "$WATERMARK"; do
+  for service in $(grpcurl "${LOCKS[@]}" "$at" list | grep '^tidemark\.'); do
+    for method in $(grpcurl "${LOCKS[@]}" "$at" list "$service"); do
+      grep -qF "${method%.*}/${method##*.}" page.sh || { echo "docs/grpcurl.md does not show $method" >&2; exit 1; }
+    done
   done
 done
 timeout 120 bash -euo pipefail page.sh >out.txt 2>&1 || { echo "docs/grpcurl.md does not work:" >&2; tail -n 40 out.txt >&2; tail -n 20 up.log >&2; exit 1; }

@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
 # Makes the .env that docker compose reads, out of .env.example, with fresh random secrets.
 #
-#   scripts/env.sh              the real Telegram; then put your api id and hash into .env
-#   scripts/env.sh demo         the simulated one
+#   scripts/env.sh              the real Telegram, with locks; then put your api id and hash into .env
+#   scripts/env.sh demo         the simulated one, in the clear on the loopback
+#   scripts/env.sh demo-locked  the simulated one, with locks
 #   scripts/env.sh demo FILE    into FILE instead of .env
 #
 # It never replaces a file: its secrets are in the volumes, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:-real} file=${2:-.env}
-[[ $kind == real || $kind == demo ]] || { echo "usage: scripts/env.sh [real|demo] [FILE]" >&2; exit 2; }
+[[ $kind == real || $kind == demo || $kind == demo-locked ]] || { echo "usage: scripts/env.sh [real|demo|demo-locked] [FILE]" >&2; exit 2; }
 [[ ! -e $file ]] || { echo "$file is there already and stays as it is; remove it, and the volumes with \`docker compose --profile demo down -v\`, to begin anew" >&2; exit 1; }
 
 secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 demo() {
+  [[ $kind != real ]] || return 1
+  case $kind.$1 in
+    demo.COMPOSE_FILE) echo docker-compose.yml; return ;;
+    demo.INSECURE_PLAINTEXT) echo true; return ;;
+  esac
   case $1 in
     TIDEMARK_API_ID) echo 1 ;;
     TIDEMARK_API_HASH) echo demo ;;
@@ -28,7 +34,7 @@ demo() {
 umask 077
 while IFS= read -r line; do
   name=${line%%=*}
-  if [[ $kind == demo && $line == [A-Z]*=* ]] && value=$(demo "$name"); then
+  if [[ $line == [A-Z]*=* ]] && value=$(demo "$name"); then
     echo "$name=$value"
   elif [[ $line =~ ^[A-Z_]*(PASSWORD[A-Z_]*|SESSION_KEY)=$ ]]; then
     echo "$name=$(secret)"
@@ -38,4 +44,4 @@ while IFS= read -r line; do
 done <.env.example >"$file.new"
 mv -n "$file.new" "$file"
 echo "$file is made, with secrets of its own"
-[[ $kind == demo ]] || echo "next: put your api id and hash from https://my.telegram.org into it"
+[[ $kind != real ]] || echo "next: put your api id and hash from https://my.telegram.org into it"

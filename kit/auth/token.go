@@ -50,6 +50,12 @@ func (t Token) rate() float64 {
 // Expired is true from its last instant on.
 func (t Token) Expired(now time.Time) bool { return t.ExpiresAt != nil && !now.Before(*t.ExpiresAt) }
 
+// Is is true of the text that this token was made with.
+func (t Token) Is(text string) bool {
+	sum := sha256.Sum256([]byte(text))
+	return strings.EqualFold(t.SHA256, hex.EncodeToString(sum[:]))
+}
+
 var tokenName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
 func (t Token) validate() error {

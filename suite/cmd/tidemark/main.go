@@ -2,6 +2,7 @@
 package main
 
 import (
+	"github.com/tidemark/tidemark/kit/locks"
 	"github.com/tidemark/tidemark/kit/run"
 )
 
@@ -13,8 +14,8 @@ func main() {
 		Channel    channelCmd    `cmd:"" help:"Follow channels, pause, resume or drop them."`
 		Quarantine quarantineCmd `cmd:"" help:"Show messages that cannot be read, and try them again."`
 		Status     statusCmd     `cmd:"" help:"Show how everything is."`
-		Certs      certsCmd      `cmd:"" help:"Make the certificates that services know each other by."`
-		Tokens     tokensCmd     `cmd:"" help:"Make, list and revoke bearer tokens."`
+		Certs      locks.Certs   `cmd:"" help:"Make the certificates that services know each other by."`
+		Tokens     locks.Tokens  `cmd:"" help:"Make, list and revoke bearer tokens."`
 		Keys       keysCmd       `cmd:"" help:"Change the key that seals Telegram sessions."`
 		Version    versionCmd    `cmd:"" help:"Show which build this is."`
 	}{})

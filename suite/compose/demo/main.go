@@ -13,7 +13,6 @@ import (
 
 	schedulerv1 "github.com/tidemark/tidemark/gen/tidemark/scheduler/v1"
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
-	"github.com/tidemark/tidemark/kit/rpc"
 	"github.com/tidemark/tidemark/kit/run"
 )
 
@@ -26,6 +25,7 @@ func main() {
 
 type setup struct {
 	telegram
+	doors
 	SchedulerAddr string        `help:"gRPC address of the scheduler." default:"127.0.0.1:8010"`
 	ParserAddr    string        `help:"gRPC address of the parser." default:"127.0.0.1:8020"`
 	WatermarkAddr string        `help:"gRPC address of the watermark." default:"127.0.0.1:8030"`
@@ -51,7 +51,7 @@ func (c *setup) Run(ctx context.Context, out io.Writer) error {
 		{"follow the channels", c.SchedulerAddr, func(ctx context.Context, conn *grpc.ClientConn) error { return follow(ctx, conn, channels) }},
 		{"read the history", c.WatermarkAddr, func(ctx context.Context, conn *grpc.ClientConn) error { return covered(ctx, conn, channels) }},
 	} {
-		if err := persist(ctx, step.addr, step.do); err != nil {
+		if err := c.persist(ctx, step.addr, step.do); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 		_, _ = fmt.Fprintf(out, "%s: done\n", step.name)
@@ -60,8 +60,8 @@ func (c *setup) Run(ctx context.Context, out io.Writer) error {
 }
 
 // persist tries again every half second, and says at the end what was wrong.
-func persist(ctx context.Context, addr string, do func(context.Context, *grpc.ClientConn) error) error {
-	conn, err := rpc.Dial(addr)
+func (d doors) persist(ctx context.Context, addr string, do func(context.Context, *grpc.ClientConn) error) error {
+	conn, err := d.dial(addr)
 	if err != nil {
 		return err
 	}

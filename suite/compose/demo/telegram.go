@@ -24,6 +24,7 @@ type telegram struct {
 	Control     string     `help:"The simulator's control API." default:"http://127.0.0.1:9444"`
 	Phone       env.Secret `help:"The account's phone." default:"+10000000000"`
 	Code        env.Secret `help:"The account's login code." default:"12345"`
+	Password    env.Secret `help:"The account's second-step password; empty is none." placeholder:"PASSWORD"`
 }
 
 // channel is one of the simulator's.
@@ -92,6 +93,10 @@ func (t telegram) login(ctx context.Context, conn *grpc.ClientConn) error {
 			return nil
 		case state.GetState() == parserv1.LoginState_LOGIN_STATE_CODE_NEEDED:
 			if _, err := accounts.SubmitCode(ctx, &parserv1.SubmitCodeRequest{LoginId: state.GetLoginId(), Code: t.Code.Reveal()}); err != nil {
+				return err
+			}
+		case state.GetState() == parserv1.LoginState_LOGIN_STATE_PASSWORD_NEEDED:
+			if _, err := accounts.SubmitPassword(ctx, &parserv1.SubmitPasswordRequest{LoginId: state.GetLoginId(), Password: t.Password.Reveal()}); err != nil {
 				return err
 			}
 		}

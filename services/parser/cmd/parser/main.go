@@ -32,6 +32,7 @@ type serve struct {
 	HTTPAddr string `name:"http-addr" help:"Serve /health, /livez and /metrics here." default:"127.0.0.1:8021"`
 
 	AdvertiseAddr string `help:"Where other parsers on the same database reach this one's gRPC; empty: --grpc-addr, with this machine's name if that says none." placeholder:"HOST:PORT"`
+	AdvertiseName string `help:"Name in the certificates of other parsers, where the host of their address is in none; empty: that host." placeholder:"NAME"`
 }
 
 // Run serves until told to stop.
@@ -49,7 +50,9 @@ func (c *serve) Run(ctx context.Context) error {
 	}
 	s, err := parser.Open(ctx, c.Config, parser.Deps{
 		Log: log, Registry: registry, Traces: traces, Now: time.Now, About: run.Describe(c, time.Now()), Address: c.address(),
-		Dial: func(addr string) (*grpc.ClientConn, error) { return c.Dial(addr, "another parser at", log, rpc.Traced(traces)) },
+		Dial: func(addr string) (*grpc.ClientConn, error) {
+			return c.Dial(addr, "another parser at", log, rpc.Traced(traces), grpc.WithAuthority(c.AdvertiseName))
+		},
 	})
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package locks
 
 import (
 	"errors"
@@ -12,10 +12,10 @@ import (
 	"github.com/tidemark/tidemark/kit/auth"
 )
 
-type tokensCmd struct {
-	Create tokensCreate `cmd:"" help:"Make a token and show it, once."`
-	List   tokensList   `cmd:"" help:"Show which tokens there are, without the tokens."`
-	Revoke tokensRevoke `cmd:"" help:"Take a token back: services refuse it from the next call on."`
+type Tokens struct {
+	Create TokensCreate `cmd:"" help:"Make a token and show it, once."`
+	List   TokensList   `cmd:"" help:"Show which tokens there are, without the tokens."`
+	Revoke TokensRevoke `cmd:"" help:"Take a token back: services refuse it from the next call on."`
 }
 
 // tokens is a file of tokens.
@@ -23,7 +23,7 @@ type tokens struct {
 	File string `help:"The tokens file, as services have it in --tokens-file." default:"tokens.json" type:"path"`
 }
 
-type tokensCreate struct {
+type TokensCreate struct {
 	tokens
 	Name           string        `help:"Whose it is; it stands in the audit log." required:""`
 	Scope          auth.Scope    `help:"read, operate (includes read) or admin (includes operate)." required:"" placeholder:"SCOPE"`
@@ -32,7 +32,7 @@ type tokensCreate struct {
 }
 
 // Run makes a token. It is the only thing on standard output, so that a pipe takes it; what to know about it comes before it.
-func (c *tokensCreate) Run(out io.Writer) error {
+func (c *TokensCreate) Run(out io.Writer) error {
 	now := time.Now()
 	text, token := auth.NewToken(c.Name, c.Scope, now)
 	token.Rate = c.CallsPerSecond
@@ -55,10 +55,10 @@ func (c *tokensCreate) Run(out io.Writer) error {
 	return nil
 }
 
-type tokensList struct{ tokens }
+type TokensList struct{ tokens }
 
 // Run shows the tokens.
-func (c *tokensList) Run(out io.Writer) error {
+func (c *TokensList) Run(out io.Writer) error {
 	all, err := auth.ReadTokens(c.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no tokens file at %s: `tidemark tokens create` makes it", c.File)
@@ -83,13 +83,13 @@ func expiry(t auth.Token, now time.Time) string {
 	return t.ExpiresAt.UTC().Format(time.DateOnly)
 }
 
-type tokensRevoke struct {
+type TokensRevoke struct {
 	tokens
 	Name string `arg:"" help:"Whose token."`
 }
 
 // Run takes a token back.
-func (c *tokensRevoke) Run(out io.Writer) error {
+func (c *TokensRevoke) Run(out io.Writer) error {
 	err := auth.ChangeTokens(c.File, func(all []auth.Token) ([]auth.Token, error) {
 		left := slices.DeleteFunc(slices.Clone(all), func(t auth.Token) bool { return t.Name == c.Name })
 		if len(left) == len(all) {

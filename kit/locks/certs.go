@@ -1,4 +1,4 @@
-package main
+package locks
 
 import (
 	"fmt"
@@ -8,17 +8,17 @@ import (
 	"github.com/tidemark/tidemark/kit/auth/ca"
 )
 
-type certsCmd struct {
-	Init  certsInit  `cmd:"" help:"Make an authority in a folder, unless it is there."`
-	Issue certsIssue `cmd:"" help:"Make a certificate for a service, good for 90 days to serve and to call, unless a good one is there."`
+type Certs struct {
+	Init  CertsInit  `cmd:"" help:"Make an authority in a folder, unless it is there."`
+	Issue CertsIssue `cmd:"" help:"Make a certificate for a service, good for 90 days to serve and to call, unless a good one is there."`
 }
 
-type certsInit struct {
+type CertsInit struct {
 	Dir string `help:"Folder of the authority." default:"certs" type:"path"`
 }
 
 // Run makes the authority.
-func (c *certsInit) Run(out io.Writer) error {
+func (c *CertsInit) Run(out io.Writer) error {
 	done, err := ca.Init(c.Dir, time.Now())
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (c *certsInit) Run(out io.Writer) error {
 	return nil
 }
 
-type certsIssue struct {
+type CertsIssue struct {
 	Name  string   `arg:"" help:"The service: scheduler, parser or watermark. It is the certificate's common name, and one of its hosts."`
 	Dir   string   `help:"Folder of the authority." default:"certs" type:"path"`
 	Host  []string `help:"More host names and IP addresses that it serves on." placeholder:"NAME,IP"`
@@ -36,7 +36,7 @@ type certsIssue struct {
 }
 
 // Run makes the certificate.
-func (c *certsIssue) Run(out io.Writer) error {
+func (c *CertsIssue) Run(out io.Writer) error {
 	done, err := ca.Issue(c.Dir, c.Name, c.Host, c.Renew, time.Now())
 	if err != nil {
 		return err
