@@ -104,11 +104,11 @@ func (s *Service) build(ctx context.Context, d Deps, sealer *account.Sealer) (er
 	t := s.config.Telegram
 	s.telegram, err = telegram.Open(ctx, telegram.Config{
 		DCs: t.TelegramDCs, PublicKeysFile: t.TelegramPublicKeys, APIID: t.APIID, APIHash: t.APIHash, HistoryRate: t.HistoryRate, ResolveRate: resolveRate(t), Address: d.Address,
-	}, telegram.Deps{Log: d.Log, Registry: d.Registry, Now: d.Now, Store: accounts})
+	}, telegram.Deps{Log: d.Log, Registry: d.Registry, Now: d.Now, Store: accounts, Calling: calling(d.Traces)})
 	if err != nil {
 		return err
 	}
-	s.relay = outbox.NewRelay(s.outbox, s.redis, s.config.Stream, d.Log, func(n int) { s.published.Add(float64(n)) })
+	s.relay = outbox.NewRelay(s.outbox, s.redis, s.config.Stream, d.Log, d.Traces, func(n int) { s.published.Add(float64(n)) })
 	posts := postgres.NewPosts(s.pool, outbox.Encode, s.relay.Wake)
 	ingester := ingest.New(s.telegram, posts, d.Now)
 	local := rpc.NewParserServer(s.telegram, ingester, d.Log, rpc.NewMetrics(d.Registry))

@@ -47,3 +47,22 @@ type RefError struct{ Ref, Problem string }
 
 // Error says what is wrong with the reference.
 func (e *RefError) Error() string { return fmt.Sprintf("%q: %s", e.Ref, e.Problem) }
+
+// staged is an error that knows at which stage of reading it happened.
+type staged struct {
+	error
+	stage string
+}
+
+// Unwrap gives what happened.
+func (e *staged) Unwrap() error { return e.error }
+
+// Stage is "read" or "save".
+func (e *staged) Stage() string { return e.stage }
+
+func at(stage string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &staged{err, stage}
+}

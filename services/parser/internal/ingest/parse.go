@@ -87,9 +87,9 @@ func (i *Ingester) Parse(ctx context.Context, r Request) (Result, error) {
 			stop()
 		}
 	}
-	err := <-ended
+	err := at("read", <-ended)
 	if saveErr != nil {
-		err = saveErr
+		err = at("save", saveErr)
 	}
 	return result.ended(ctx, err, w.floor)
 }

@@ -98,7 +98,7 @@ func TestParse(t *testing.T) {
 			if !errors.Is(err, tc.err) {
 				t.Fatalf("got error %v, want %v", err, tc.err)
 			}
-			if diff := cmp.Diff(got, tc.want, cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) })); diff != "" {
+			if diff := cmp.Diff(got, tc.want, cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) || errors.Is(b, a) })); diff != "" {
 				t.Errorf("result (-got +want):\n%s", diff)
 			}
 		})

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/parser/internal/ingest"
 )
 
@@ -30,17 +35,23 @@ type Relay struct {
 	stream    stream
 	log       *slog.Logger
 	published func(n int)
+	tracer    trace.Tracer
+	cause     atomic.Pointer[trace.SpanContext] // of the last commit that was traced, until something is published
 	woken     chan struct{}
 	size      int // of the next batch; Run's alone
 }
 
 // NewRelay makes a relay; published hears how many events went out.
-func NewRelay(outbox ingest.Outbox, client redis.UniversalClient, name string, log *slog.Logger, published func(n int)) *Relay {
-	return &Relay{outbox: outbox, stream: stream{client, name}, log: log, published: published, woken: make(chan struct{}, 1), size: batch}
+func NewRelay(outbox ingest.Outbox, client redis.UniversalClient, name string, log *slog.Logger, traces *telemetry.Traces, published func(n int)) *Relay {
+	return &Relay{outbox: outbox, stream: stream{client, name}, log: log, tracer: traces.Tracer("outbox"), published: published, woken: make(chan struct{}, 1), size: batch}
 }
 
-// Wake tells that something was committed. It never blocks.
-func (r *Relay) Wake() {
+// Wake tells that something was committed. It never blocks. If ctx is traced, what is published next belongs to the same trace: that is what was committed,
+// and what others committed beside it.
+func (r *Relay) Wake(ctx context.Context) {
+	if cause := trace.SpanContextFromContext(ctx); cause.IsSampled() {
+		r.cause.Store(&cause)
+	}
 	select {
 	case r.woken <- struct{}{}:
 	default:
@@ -56,7 +67,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		}
 		if err != nil && ctx.Err() == nil {
 			r.size = max(1, r.size/2)
-			r.log.WarnContext(ctx, "publishing events was interrupted", "err", err, "retry_in", wait, "batch", r.size)
+			r.log.WarnContext(ctx, "publishing events was interrupted", "stage", "publish", "err", err, "retry_in", wait, "batch", r.size)
 		}
 		sleep(ctx, wait, nil)
 	}
@@ -188,8 +199,11 @@ func (c *course) send(ctx context.Context, events []ingest.Outgoing) error {
 	if len(events) == 0 {
 		return nil
 	}
+	ctx, span := c.relay.span(ctx, len(events))
+	defer span.End()
 	entry, err := c.relay.stream.add(ctx, c.end, events)
 	if err != nil {
+		span.SetStatus(codes.Error, "")
 		return fmt.Errorf("add %d events to the stream: %w", len(events), err)
 	}
 	c.end = events[len(events)-1].Place
@@ -198,6 +212,15 @@ func (c *course) send(ctx context.Context, events []ingest.Outgoing) error {
 	c.relay.size = min(batch, c.relay.size+regain)
 	c.relay.published(len(events))
 	return nil
+}
+
+// span is of a batch that goes out, in the trace of a commit that asked for it; without one there is nothing to follow, and no span.
+func (r *Relay) span(ctx context.Context, events int) (context.Context, trace.Span) {
+	cause := r.cause.Swap(nil)
+	if cause == nil {
+		return ctx, trace.SpanFromContext(ctx)
+	}
+	return r.tracer.Start(trace.ContextWithSpanContext(ctx, *cause), "publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.Int("tidemark.events", events)))
 }
 
 // sleep waits for the end of d, of ctx, or for woken, which is what it answers.

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,7 +27,7 @@ func TestAMessageThatCannotBeStoredIsPutAside(t *testing.T) {
 			return nil, errors.New("too large")
 		}
 		return ingesttest.EncodeID(e)
-	}, func() {})
+	}, func(context.Context) {})
 	page := func() ingest.Page {
 		p := ingest.Page{Covered: ingest.Range{First: 1, Last: 100}}
 		for id := ingest.MessageID(1); id <= 100; id++ {

@@ -16,7 +16,7 @@ import (
 type Posts struct {
 	pool   *pgxpool.Pool
 	encode ingest.Encoder
-	wake   func()
+	wake   func(context.Context)
 }
 
 var (
@@ -25,7 +25,7 @@ var (
 )
 
 // NewPosts is the store of posts in a migrated database. Events are stored as encode makes them; wake hears of every commit that brought some.
-func NewPosts(pool *pgxpool.Pool, encode ingest.Encoder, wake func()) *Posts {
+func NewPosts(pool *pgxpool.Pool, encode ingest.Encoder, wake func(context.Context)) *Posts {
 	return &Posts{pool: pool, encode: encode, wake: wake}
 }
 
@@ -42,7 +42,7 @@ func (s *Posts) SavePage(ctx context.Context, channel ingest.ChannelID, page ing
 		return ingest.Saved{}, failed(fmt.Sprintf("save messages %d to %d of channel %d", page.Covered.First, page.Covered.Last, channel), err)
 	}
 	if len(change.Events) > 0 {
-		s.wake()
+		s.wake(ctx)
 	}
 	return change.Saved, nil
 }

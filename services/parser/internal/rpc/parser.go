@@ -51,7 +51,7 @@ func (s *ParserServer) ProbeChannels(ctx context.Context, in *parserv1.ProbeChan
 	out := &parserv1.ProbeChannelsResponse{Probes: make([]*parserv1.Probe, len(probes))}
 	for i, p := range probes {
 		if _, known := refused(p.Err); p.Err != nil && !known {
-			s.log.ErrorContext(ctx, "probe", "channel", p.Channel, "err", p.Err)
+			s.log.ErrorContext(ctx, "probe", "channel", p.Channel, "stage", "probe", "err", p.Err)
 		}
 		out.Probes[i] = fromProbe(p)
 	}

@@ -33,8 +33,10 @@ type request interface {
 
 // call asks Telegram, politely: not before we may, again when that may help, and never longer than ctx or callTimeout per try. The errors are
 // ingest's, or errStale.
-func (p *Pool) call(ctx context.Context, r *reader, in request) (body, error) {
+func (p *Pool) call(ctx context.Context, r *reader, in request) (_ body, err error) {
 	method := in.TypeName()
+	ctx, done := p.calling(ctx, method)
+	defer func() { done(err) }()
 	for tries, floods := 1, 0; ; {
 		if err := p.admit(ctx, r, method); err != nil {
 			return nil, err
@@ -85,11 +87,11 @@ func (p *Pool) told(ctx context.Context, id account.ID, method string, wait time
 	f := account.Flood{Account: id, Method: method, Since: now, Until: now.Add(wait)}
 	p.gate.Block(f)
 	p.metrics.floodWait.WithLabelValues(method).Add(wait.Seconds())
-	p.log.Warn("telegram asks to wait", "account", id, "method", method, "wait", wait)
+	p.log.WarnContext(ctx, "telegram asks to wait", "account", id, "method", method, "wait", wait)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	if err := p.store.SaveFlood(ctx, f); err != nil {
-		p.log.Error("a wait is kept in memory only", "account", id, "method", method, "err", err)
+		p.log.ErrorContext(ctx, "a wait is kept in memory only", "account", id, "method", method, "err", err)
 	}
 }
 

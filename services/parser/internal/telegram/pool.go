@@ -42,6 +42,8 @@ type Deps struct {
 	Registry prometheus.Registerer // nil: counts nothing
 	Now      func() time.Time
 	Store    account.Store
+	// Calling hears of every call of Telegram: the call is made in the context that it answers, and how it ended is told. Nil: nobody listens.
+	Calling func(ctx context.Context, method string) (context.Context, func(error))
 }
 
 // Pool reads with all accounts that it holds a lease of.
@@ -53,6 +55,7 @@ type Pool struct {
 	store      account.Store
 	gate       *account.Gate
 	metrics    *metrics
+	calling    func(context.Context, string) (context.Context, func(error))
 	cache      *cache
 	owner      string        // of leases: this process
 	naming     chan struct{} // held while a username is resolved, so that nobody asks twice
@@ -85,12 +88,15 @@ func Open(_ context.Context, c Config, d Deps) (*Pool, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
+	if d.Calling == nil {
+		d.Calling = func(ctx context.Context, _ string) (context.Context, func(error)) { return ctx, func(error) {} }
+	}
 	m, err := newMetrics(d.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return &Pool{
-		cfg: c, servers: servers, log: d.Log, now: d.Now, store: d.Store, gate: account.NewGate(d.Now), metrics: m, cache: newCache(d.Store),
+		cfg: c, servers: servers, log: d.Log, now: d.Now, store: d.Store, calling: d.Calling, gate: account.NewGate(d.Now), metrics: m, cache: newCache(d.Store),
 		owner: c.Address + "/" + rand.Text(), naming: make(chan struct{}, 1), loaded: make(chan struct{}),
 		readers: map[account.ID]*reader{}, idle: map[account.ID]account.State{}, parked: map[account.ID]time.Time{}, logins: map[string]*login{},
 	}, nil

@@ -133,7 +133,7 @@ func (s *survey) withoutBatch(ctx context.Context, w way, err error) {
 	if probe := s.found[channel]; errors.Is(probe.Err, ingest.ErrUnreachable) {
 		return
 	}
-	s.pool.log.Warn("channels are probed one by one for a while", "method", methodPeerDialogs, "err", err)
+	s.pool.log.WarnContext(ctx, "channels are probed one by one for a while", "method", methodPeerDialogs, "err", err)
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	s.pool.noBatch = s.pool.now().Add(noBatchFor)
