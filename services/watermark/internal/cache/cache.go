@@ -72,7 +72,7 @@ func (c *Cache) Get(ctx context.Context, wanted []Wanted) []*watermarkv1.Waterma
 	}
 	copies, err := c.redis.MGet(ctx, names...).Result()
 	if err != nil {
-		c.down(len(wanted), err)
+		c.down(ctx, len(wanted), err)
 		return known
 	}
 	for i, w := range wanted {
@@ -85,8 +85,8 @@ func (c *Cache) Get(ctx context.Context, wanted []Wanted) []*watermarkv1.Waterma
 	return known
 }
 
-func (c *Cache) down(marks int, err error) {
-	c.log.Debug("cache", "err", err)
+func (c *Cache) down(ctx context.Context, marks int, err error) {
+	c.log.DebugContext(ctx, "cache", "err", err)
 	for range marks {
 		c.count("down")
 	}
@@ -123,7 +123,7 @@ func (c *Cache) Put(ctx context.Context, marks []*watermarkv1.Watermark) {
 		return nil
 	})
 	if err != nil {
-		c.log.Debug("cache", "err", err)
+		c.log.DebugContext(ctx, "cache", "err", err)
 	}
 }
 
