@@ -198,6 +198,13 @@ func TestRefusals(t *testing.T) {
 	conn, ctx := open(t, &telegram{}), t.Context()
 	channels, runs := schedulerv1.NewChannelServiceClient(conn), schedulerv1.NewRunServiceClient(conn)
 	second := func(_ any, err error) error { return err }
+	for _, err := range []error{
+		second(channels.AddChannel(ctx, &schedulerv1.AddChannelRequest{Ref: "42"})), second(channels.PauseChannel(ctx, &schedulerv1.PauseChannelRequest{ChannelId: 42})),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, tc := range map[string]struct {
 		err    error
 		code   codes.Code
@@ -210,6 +217,7 @@ func TestRefusals(t *testing.T) {
 		"no channel":          {second(channels.PauseChannel(ctx, &schedulerv1.PauseChannelRequest{})), codes.InvalidArgument, "INVALID_FIELD", "channel_id"},
 		"not followed":        {second(channels.PauseChannel(ctx, &schedulerv1.PauseChannelRequest{ChannelId: 9})), codes.NotFound, "NOT_FOUND", ""},
 		"trigger of nobody":   {second(runs.TriggerRun(ctx, &schedulerv1.TriggerRunRequest{ChannelId: 9})), codes.NotFound, "NOT_FOUND", ""},
+		"trigger of paused":   {second(runs.TriggerRun(ctx, &schedulerv1.TriggerRunRequest{ChannelId: 42})), codes.FailedPrecondition, "CHANNEL_PAUSED", ""},
 		"no such run":         {second(runs.GetRun(ctx, &schedulerv1.GetRunRequest{RunId: 9})), codes.NotFound, "NOT_FOUND", ""},
 		"update without mask": {second(channels.UpdateChannel(ctx, &schedulerv1.UpdateChannelRequest{ChannelId: 9})), codes.InvalidArgument, "INVALID_FIELD", "update_mask"},
 		"update of the title": {second(channels.UpdateChannel(ctx, &schedulerv1.UpdateChannelRequest{ChannelId: 9, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"title"}}})), codes.InvalidArgument, "INVALID_FIELD", "update_mask"},

@@ -308,7 +308,7 @@ func (x *TriggerRunRequest) GetChannelId() int64 {
 
 type TriggerRunResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A run was queued by this call; false when one waited or went on already.
+	// This call made it due; false when it was due, or being read, already.
 	Queued        bool `protobuf:"varint,1,opt,name=queued,proto3" json:"queued,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

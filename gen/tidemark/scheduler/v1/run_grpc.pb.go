@@ -32,7 +32,7 @@ const (
 //
 // RunService tells what was done, and does it now.
 type RunServiceClient interface {
-	// Looks at a channel now instead of at its time. If a run of it waits or goes on, nothing is added.
+	// Looks at a channel now instead of at its time. FAILED_PRECONDITION (CHANNEL_PAUSED) while it is paused.
 	TriggerRun(ctx context.Context, in *TriggerRunRequest, opts ...grpc.CallOption) (*TriggerRunResponse, error)
 	// Reads ids again, whether they are covered or not: for posts that were lost, edits, deletions and counters. Queued behind the channel's
 	// news; it survives restarts, and a second one is joined with the first. FAILED_PRECONDITION while nothing of the channel is covered.
@@ -118,7 +118,7 @@ type RunService_WatchRunsClient = grpc.ServerStreamingClient[WatchRunsResponse]
 //
 // RunService tells what was done, and does it now.
 type RunServiceServer interface {
-	// Looks at a channel now instead of at its time. If a run of it waits or goes on, nothing is added.
+	// Looks at a channel now instead of at its time. FAILED_PRECONDITION (CHANNEL_PAUSED) while it is paused.
 	TriggerRun(context.Context, *TriggerRunRequest) (*TriggerRunResponse, error)
 	// Reads ids again, whether they are covered or not: for posts that were lost, edits, deletions and counters. Queued behind the channel's
 	// news; it survives restarts, and a second one is joined with the first. FAILED_PRECONDITION while nothing of the channel is covered.

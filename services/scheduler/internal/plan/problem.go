@@ -56,6 +56,8 @@ var (
 	ErrDown = errors.New("the schedule store cannot be reached")
 	// ErrNothingCovered: there is nothing to read again yet.
 	ErrNothingCovered = errors.New("nothing of this channel is covered yet")
+	// ErrPaused: the channel is paused, so nothing of it is read.
+	ErrPaused = errors.New("the channel is paused")
 	// ErrTaken: another worker runs the channel.
 	ErrTaken = errors.New("another worker runs this channel")
 )

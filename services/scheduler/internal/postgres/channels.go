@@ -69,8 +69,11 @@ func (s *Store) Remove(ctx context.Context, id plan.ChannelID, now time.Time) er
 
 // Trigger makes a channel due, and answers whether that changed anything.
 func (s *Store) Trigger(ctx context.Context, id plan.ChannelID, now time.Time) (bool, error) {
-	queued, err := db.New(s.pool).TriggerChannel(ctx, db.TriggerChannelParams{ChannelID: int64(id), Now: now})
-	return queued, failed("trigger a channel", err)
+	done, err := db.New(s.pool).TriggerChannel(ctx, db.TriggerChannelParams{ChannelID: int64(id), Now: now})
+	if err == nil && done.Paused {
+		return false, plan.ErrPaused
+	}
+	return done.Queued, failed("trigger a channel", err)
 }
 
 // Overview is how the whole is.

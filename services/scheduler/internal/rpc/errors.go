@@ -27,6 +27,8 @@ func toStatus(err error, what string) error {
 		return rpc.Error(codes.Unavailable, problem.Reason, problem.Message+": check that it runs, then repeat", rpc.WithCause(problem.Cause))
 	case errors.Is(err, plan.ErrUnknown):
 		return rpc.Error(codes.NotFound, "NOT_FOUND", what+": see `tidemark channel list` for what is followed")
+	case errors.Is(err, plan.ErrPaused):
+		return rpc.Error(codes.FailedPrecondition, "CHANNEL_PAUSED", "the channel is paused: resume it, and it is read at once")
 	case errors.Is(err, plan.ErrNothingCovered):
 		return rpc.Error(codes.FailedPrecondition, "NOTHING_COVERED", "nothing of this channel is covered yet: its first read comes by itself")
 	case errors.Is(err, plan.ErrDown):

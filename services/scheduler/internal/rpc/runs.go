@@ -56,7 +56,7 @@ func (s *Runs) TriggerRun(ctx context.Context, r *schedulerv1.TriggerRunRequest)
 	return &schedulerv1.TriggerRunResponse{Queued: queued}, nil
 }
 
-// Backfill puts ids down to be read again, and makes the channel due.
+// BackfillChannel puts ids down to be read again, and makes the channel due.
 func (s *Runs) BackfillChannel(ctx context.Context, r *schedulerv1.BackfillChannelRequest) (*schedulerv1.BackfillChannelResponse, error) {
 	id, err := toID(r.GetChannelId())
 	if err != nil {

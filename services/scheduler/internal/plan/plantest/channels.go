@@ -95,12 +95,15 @@ func (s *Store) Remove(_ context.Context, id plan.ChannelID, _ time.Time) error 
 
 // Trigger makes a channel due, and answers whether that changed anything.
 func (s *Store) Trigger(_ context.Context, id plan.ChannelID, now time.Time) (queued bool, _ error) {
-	_, err := s.change(id, func(c *kept) {
+	c, err := s.change(id, func(c *kept) {
 		queued = c.State != plan.Paused && (c.owner == "" || c.claimedUntil.Before(s.Now())) && c.NextRunAt.After(now)
 		if c.State != plan.Paused && c.NextRunAt.After(now) {
 			c.NextRunAt = now
 		}
 	})
+	if err == nil && c.State == plan.Paused {
+		err = plan.ErrPaused
+	}
 	return queued, err
 }
 

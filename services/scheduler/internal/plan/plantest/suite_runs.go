@@ -99,7 +99,8 @@ func testTrigger(s *stage) {
 	s.ok(s.Release(ctx, "a", plan.Next{Channel: 7, State: plan.Idle, At: at.Add(hour)}))
 	_, err := s.Pause(ctx, 7, "")
 	s.ok(err)
-	trigger("paused", false)
+	_, err = s.Trigger(ctx, 7, at)
+	s.is(err, plan.ErrPaused)
 	if c := s.get(7); !c.NextRunAt.IsZero() {
 		s.Errorf("got %+v, want a paused channel to stay so", c)
 	}

@@ -569,7 +569,7 @@ WITH before AS (
 )
 UPDATE scheduler.channels c SET next_run_at = CASE WHEN c.state = 'paused' THEN c.next_run_at ELSE least(c.next_run_at, $1::timestamptz) END
 FROM before WHERE c.channel_id = before.channel_id
-RETURNING coalesce(before.free AND before.later AND c.state <> 'paused', false)::boolean AS queued
+RETURNING coalesce(before.free AND before.later, false)::boolean AS queued, c.state = 'paused' AS paused
 `
 
 type TriggerChannelParams struct {
@@ -577,12 +577,17 @@ type TriggerChannelParams struct {
 	ChannelID int64
 }
 
-// Answers whether this made it due: it was not due, not queued and not running before.
-func (q *Queries) TriggerChannel(ctx context.Context, arg TriggerChannelParams) (bool, error) {
+type TriggerChannelRow struct {
+	Queued bool
+	Paused bool
+}
+
+// Answers whether this made it due: it was neither due nor being read before. What is paused stays so.
+func (q *Queries) TriggerChannel(ctx context.Context, arg TriggerChannelParams) (TriggerChannelRow, error) {
 	row := q.db.QueryRow(ctx, triggerChannel, arg.Now, arg.ChannelID)
-	var queued bool
-	err := row.Scan(&queued)
-	return queued, err
+	var i TriggerChannelRow
+	err := row.Scan(&i.Queued, &i.Paused)
+	return i, err
 }
 
 const updateChannel = `-- name: UpdateChannel :one

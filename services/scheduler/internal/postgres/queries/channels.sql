@@ -48,14 +48,14 @@ RETURNING *;
 UPDATE scheduler.channels SET removed_at = sqlc.arg(now)::timestamptz, next_run_at = NULL WHERE channel_id = sqlc.arg(channel_id) AND removed_at IS NULL;
 
 -- name: TriggerChannel :one
--- Answers whether this made it due: it was not due, not queued and not running before.
+-- Answers whether this made it due: it was neither due nor being read before. What is paused stays so.
 WITH before AS (
     SELECT c.channel_id, (c.claimed_by IS NULL OR c.claimed_until < now()) AS free, c.next_run_at > sqlc.arg(now)::timestamptz AS later
     FROM scheduler.channels c WHERE c.channel_id = sqlc.arg(channel_id) AND c.removed_at IS NULL FOR UPDATE
 )
 UPDATE scheduler.channels c SET next_run_at = CASE WHEN c.state = 'paused' THEN c.next_run_at ELSE least(c.next_run_at, sqlc.arg(now)::timestamptz) END
 FROM before WHERE c.channel_id = before.channel_id
-RETURNING coalesce(before.free AND before.later AND c.state <> 'paused', false)::boolean AS queued;
+RETURNING coalesce(before.free AND before.later, false)::boolean AS queued, c.state = 'paused' AS paused;
 
 -- name: DueChannels :many
 -- A channel whose worker fell silent is due, whatever its time: its epoch grows, so that the dead worker's job does not stand for a new one.
