@@ -10,7 +10,7 @@ export PATH=$PWD/bin:$PATH
 page=$PWD/docs/grpcurl.md
 if [[ -z ${SCHEDULER:-} ]]; then go build -o bin/ ./suite/cmd/tidemark ./services/parser/cmd/tgsim; fi
 dir=$(mktemp -d) && chmod 755 "$dir" && cd "$dir"
-trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$dir"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 touch up.log
 
 if [[ -z ${SCHEDULER:-} ]]; then

@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	watermarkv1 "github.com/tidemark/tidemark/gen/tidemark/watermark/v1"
-	"github.com/tidemark/tidemark/kit/rpc"
 )
 
 // completeWithin is for what was missed to be read: a dead parser's lease ends after half a minute, and whoever could not read tries again later.
@@ -124,11 +123,7 @@ func (s *stack) events(ctx context.Context) (map[place]bool, error) {
 
 // covered is nil when the marks know of every id, and of no hole.
 func (s *stack) covered(ctx context.Context, truth []world) error {
-	at, err := s.address(ctx, "watermark", "8030")
-	if err != nil {
-		return err
-	}
-	conn, err := rpc.Dial(at)
+	conn, err := s.dial(ctx, "watermark")
 	if err != nil {
 		return err
 	}

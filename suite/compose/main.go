@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/tidemark/tidemark/kit/run"
@@ -21,7 +20,7 @@ func main() {
 type test struct {
 	Grpcurl string `help:"The grpcurl to call with." default:"bin/grpcurl"`
 	Keep    bool   `help:"Leave the containers running when something is wrong."`
-	Scaled  bool   `help:"Only the second round, with two schedulers and two parsers."`
+	Scaled  bool   `help:"Only the second round, with two schedulers and two parsers, and with locks."`
 	NoBuild bool   `help:"Take the images that there are."`
 }
 
@@ -35,28 +34,21 @@ func (c *test) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	s := &stack{out: out, began: time.Now(), grpcurl: c.Grpcurl}
-	if err := s.environment(ctx, filepath.Join(dir, "env")); err != nil {
-		return err
-	}
-	if !c.NoBuild {
-		if err := s.step("images are built", func() error { return s.compose(ctx, "build", "--quiet") }); err != nil {
-			return err
-		}
-	}
-	rounds := []func(context.Context) error{s.single, s.scaled}
+	s := &stack{out: out, began: time.Now(), grpcurl: c.Grpcurl, dir: dir}
+	rounds := []round{{"demo", s.single}, {"demo-locked", s.scaled}}
 	if c.Scaled {
 		rounds = rounds[1:]
 	}
-	for _, round := range rounds {
-		err := round(ctx)
-		if err != nil && c.Keep {
+	for i, r := range rounds {
+		if err := s.environment(ctx, r.kind); err != nil {
 			return err
 		}
-		if err != nil {
-			s.explain(ctx)
+		if i == 0 && !c.NoBuild {
+			if err := s.step("images are built", func() error { return s.whole(ctx, "build", "--quiet") }); err != nil {
+				return err
+			}
 		}
-		if err = errors.Join(err, s.down(context.WithoutCancel(ctx))); err != nil {
+		if err := s.round(ctx, r, c.Keep); err != nil {
 			return err
 		}
 	}
@@ -68,7 +60,24 @@ func (c *test) Run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// single is one of each, killed one after the other.
+// round is a stack from its first start to its end.
+type round struct {
+	kind string // of .env
+	run  func(context.Context) error
+}
+
+func (s *stack) round(ctx context.Context, r round, keep bool) error {
+	err := r.run(ctx)
+	if err != nil && keep {
+		return err
+	}
+	if err != nil {
+		s.explain(ctx)
+	}
+	return errors.Join(err, s.down(context.WithoutCancel(ctx)))
+}
+
+// single is one of each, in the clear, killed one after the other.
 func (s *stack) single(ctx context.Context) error {
 	if err := s.up(ctx); err != nil {
 		return err
@@ -82,16 +91,23 @@ func (s *stack) single(ctx context.Context) error {
 	for _, name := range []string{"scheduler", "parser", "watermark", "redis", "postgres"} {
 		steps = append(steps, step{name + " is killed, and nothing is missing", func(ctx context.Context) error { return s.killed(ctx, name) }})
 	}
-	steps = append(steps, step{"all die at once, come back by themselves, and nothing is missing", s.crashed}, step{"no secret is in any log", s.discreet})
+	steps = append(steps, step{"all die at once, come back by themselves, and nothing is missing", s.crashed},
+		step{"every call of the cookbook works", s.cookbook}, step{"no secret is in any log", s.discreet})
 	return s.all(ctx, steps)
 }
 
-// scaled is two schedulers and two parsers, of which one dies, then the other.
+// scaled is two schedulers and two parsers, of which one dies, then the other; behind locks.
 func (s *stack) scaled(ctx context.Context) error {
 	if err := s.up(ctx, "--scale", "scheduler=2", "--scale", "parser=2"); err != nil {
 		return err
 	}
-	steps := []step{{"two of each: the demo is filled and complete", s.complete}}
+	steps := []step{
+		{"locked: the authority's certificate and tokens are handed out", s.handOut},
+		{"two of each: the demo is filled and complete", s.complete},
+		{"containers are locked, and see no lock but their own", s.locked},
+		{"grpcurl with a token is answered", s.calls},
+		{"nothing, too little, a stranger's certificate, a revoked token: refused", s.refused},
+	}
 	for _, name := range []string{"scheduler", "parser"} {
 		for i := range 2 {
 			steps = append(steps, step{fmt.Sprintf("%s %d of 2 is killed, the other goes on alone, and nothing is missing", name, i+1),
@@ -101,7 +117,10 @@ func (s *stack) scaled(ctx context.Context) error {
 	for _, name := range []string{"postgres", "redis"} {
 		steps = append(steps, step{name + " is killed under two of each, and nothing is missing", func(ctx context.Context) error { return s.killed(ctx, name) }})
 	}
-	return s.all(ctx, append(steps, step{"two of each: no secret is in any log", s.discreet}))
+	return s.all(ctx, append(steps,
+		step{"locked: refused as before", s.refused},
+		step{"locked: every call of the cookbook works", s.cookbook},
+		step{"locked: no secret is in any log", s.discreet}))
 }
 
 type step struct {

@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,8 +22,10 @@ type stack struct {
 	out     io.Writer
 	began   time.Time
 	grpcurl string
+	dir     string                // where files of this run are
 	file    string                // its .env
 	values  map[string]env.Secret // what is in there
+	keys    keys
 }
 
 const project = "tidemark-test"
@@ -40,9 +43,10 @@ func ours() map[string]string {
 	return set
 }
 
-// environment makes the .env as a user would, with what is ours.
-func (s *stack) environment(ctx context.Context, file string) error {
-	if out, err := exec.CommandContext(ctx, "scripts/env.sh", "demo", file).CombinedOutput(); err != nil {
+// environment makes a .env of a kind as a user would, with what is ours, and takes it.
+func (s *stack) environment(ctx context.Context, kind string) error {
+	file := filepath.Join(s.dir, kind+".env")
+	if out, err := exec.CommandContext(ctx, "scripts/env.sh", kind, file).CombinedOutput(); err != nil {
 		return fmt.Errorf("scripts/env.sh: %s", out)
 	}
 	text, err := os.ReadFile(file) //nolint:gosec // made above
@@ -50,7 +54,7 @@ func (s *stack) environment(ctx context.Context, file string) error {
 		return err
 	}
 	set, lines := ours(), strings.Split(string(text), "\n")
-	s.file, s.values = file, map[string]env.Secret{}
+	s.file, s.values, s.keys = file, map[string]env.Secret{}, keys{}
 	for i, line := range lines {
 		name, value, ok := strings.Cut(line, "=")
 		if !ok || strings.HasPrefix(line, "#") {
@@ -95,6 +99,12 @@ func (s *stack) compose(ctx context.Context, args ...string) error {
 	return err
 }
 
+// whole is compose with all that there is, whatever the .env chooses: to build, and to take away what a run with locks left behind.
+func (s *stack) whole(ctx context.Context, args ...string) error {
+	_, err := s.ask(ctx, append([]string{"-f", "docker-compose.yml", "-f", "deploy/compose/locked.yaml"}, args...)...)
+	return err
+}
+
 // up starts all and waits as the user does.
 func (s *stack) up(ctx context.Context, scale ...string) error {
 	if err := s.down(ctx); err != nil { // of a run that was cut off
@@ -115,7 +125,7 @@ func (s *stack) up(ctx context.Context, scale ...string) error {
 }
 
 func (s *stack) down(ctx context.Context) error {
-	if err := s.compose(ctx, "down", "--volumes", "--remove-orphans"); err != nil {
+	if err := s.whole(ctx, "down", "--volumes", "--remove-orphans"); err != nil {
 		return err
 	}
 	for _, kind := range [][]string{{"ps", "-a"}, {"volume", "ls"}, {"network", "ls"}} {
