@@ -24,7 +24,7 @@ func (s *stack) calls(ctx context.Context) error {
 		{"watermark", "{}", "grpc.health.v1.Health/Check", "SERVING"},
 		{"scheduler", "{}", "tidemark.scheduler.v1.SchedulerService/GetStatus", "lastTickAt"},
 		{"scheduler", `{"page_size": 100}`, "tidemark.scheduler.v1.ChannelService/ListChannels", truth[9].Username},
-		{"scheduler", channel, "tidemark.scheduler.v1.RunService/TriggerRun", "queued"},
+		{"scheduler", channel, "tidemark.scheduler.v1.RunService/TriggerRun", "{"},
 		{"parser", "{}", "tidemark.parser.v1.AccountService/ListAccounts", "ACCOUNT_STATE_ACTIVE"},
 		{"parser", channel, "tidemark.parser.v1.PostService/ListPosts", "postedAt"},
 		{"watermark", channel, "tidemark.watermark.v1.WatermarkService/GetCoverage", "coveredCount"},
