@@ -29,8 +29,10 @@ type Give struct {
 }
 
 // Run sees to it that there is a good one. The token itself is never printed.
-func (c *Give) Run(out io.Writer) error {
-	path, now := c.tokenOf(c.Name), time.Now()
+func (c *Give) Run(out io.Writer) error { return c.give(out, time.Now()) }
+
+func (c *Give) give(out io.Writer, now time.Time) error {
+	path := c.tokenOf(c.Name)
 	have, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read the token of %s: %w", c.Name, err)

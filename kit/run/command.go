@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -27,7 +28,7 @@ func (p Process) Telemetry() (*slog.Logger, *prometheus.Registry, error) {
 
 // Traces makes the process's traces, in the name of a service; nil unless they are wanted. Serve sends the last of them.
 func (p Process) Traces(service string, log *slog.Logger) (*telemetry.Traces, error) {
-	t, err := telemetry.OpenTraces(telemetry.TraceOptions{Endpoint: p.OTLPEndpoint, Sample: p.OTLPSample, Service: service, Version: Version(), Log: log})
+	t, err := telemetry.OpenTraces(telemetry.TraceOptions{Endpoint: p.OTLPEndpoint, Sample: p.OTLPSample, Service: service, Version: Version(), Log: log, Now: time.Now})
 	if err != nil {
 		return nil, UsageError{err}
 	}

@@ -38,14 +38,17 @@ func TestTracesAreOffUnlessTheyAreWanted(t *testing.T) {
 }
 
 // last is a service that works until its very end.
-type last struct{ traces *telemetry.Traces }
+type last struct {
+	traces *telemetry.Traces
+	ctx    context.Context
+}
 
 func (last) Name() string                   { return "last" }
 func (last) Register(grpc.ServiceRegistrar) {}
 func (last) Ready(context.Context) error    { return nil }
 func (last) Run(ctx context.Context) error  { <-ctx.Done(); return nil }
 func (l last) span(name string) {
-	_, s := l.traces.Tracer("last").Start(context.Background(), name)
+	_, s := l.traces.Tracer("last").Start(l.ctx, name)
 	s.End()
 }
 func (l last) Close() { l.span("close") }
@@ -74,7 +77,7 @@ func TestTheLastTracesAreSentAtTheEnd(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			stop()
 			began := time.Now()
-			if err := Serve(ctx, Options{Traces: traces}, last{traces}); err != nil {
+			if err := Serve(ctx, Options{Traces: traces}, last{traces, t.Context()}); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(began); sent.Load() == 0 || took > 3*time.Second {

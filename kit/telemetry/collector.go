@@ -79,8 +79,7 @@ func (p *patient) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan
 	err := p.SpanExporter.ExportSpans(ctx, spans)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.now()
-	switch {
+	switch now := p.now(); {
 	case err == nil && !p.said.IsZero():
 		p.log.Info("traces are taken again", "collector", p.to, "dropped", p.dropped)
 		p.said, p.dropped = time.Time{}, 0

@@ -99,7 +99,7 @@ func Chain(err error) []string {
 }
 
 func unwrap(err error) []error {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // one link at a time is what is wanted
 	case interface{ Unwrap() error }:
 		if inner := e.Unwrap(); inner != nil {
 			return []error{inner}

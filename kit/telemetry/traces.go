@@ -22,6 +22,7 @@ type TraceOptions struct {
 	Service  string
 	Version  string
 	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // Traces makes spans and sends them to a collector. A nil one makes none, and costs nothing.
@@ -46,7 +47,7 @@ func OpenTraces(o TraceOptions) (*Traces, error) {
 	if !(o.Sample >= 0 && o.Sample <= 1) { // NaN is neither
 		return nil, errors.New("--otlp-sample: want 0 to 1")
 	}
-	sender := &patient{SpanExporter: otlptrace.NewUnstarted(newCollector(to)), log: o.Log, to: to.Host, now: time.Now}
+	sender := &patient{SpanExporter: otlptrace.NewUnstarted(newCollector(to)), log: o.Log, to: to.Host, now: o.Now}
 	return &Traces{sdktrace.NewTracerProvider(
 		sdktrace.WithSampler(sdktrace.ParentBased(beginning{sdktrace.TraceIDRatioBased(o.Sample)})),
 		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", o.Service), attribute.String("service.version", o.Version))),

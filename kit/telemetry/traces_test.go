@@ -35,6 +35,7 @@ func open(t *testing.T, o telemetry.TraceOptions) *telemetry.Traces {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Now = time.Now
 	traces, err := telemetry.OpenTraces(o)
 	if err != nil {
 		t.Fatal(err)

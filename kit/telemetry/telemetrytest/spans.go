@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -38,7 +39,7 @@ func Open(t testing.TB) (traces *telemetry.Traces, sent func() []*tracepb.Span) 
 		}
 	}))
 	t.Cleanup(server.Close)
-	traces, err := telemetry.OpenTraces(telemetry.TraceOptions{Endpoint: server.URL, Sample: 1, Log: slog.New(slog.DiscardHandler)})
+	traces, err := telemetry.OpenTraces(telemetry.TraceOptions{Endpoint: server.URL, Sample: 1, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Time{} }})
 	if err != nil {
 		t.Fatal(err)
 	}

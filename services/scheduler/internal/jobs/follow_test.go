@@ -40,7 +40,7 @@ func TestARunsLineTellsWhereItStopped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		traces, err := telemetry.OpenTraces(telemetry.TraceOptions{Endpoint: collector.URL, Sample: 1, Log: log})
+		traces, err := telemetry.OpenTraces(telemetry.TraceOptions{Endpoint: collector.URL, Sample: 1, Log: log, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
