@@ -8,17 +8,18 @@ import (
 	"github.com/tidemark/tidemark/kit/auth/ca"
 )
 
+// Certs are the commands about certificates.
 type Certs struct {
-	Init  CertsInit  `cmd:"" help:"Make an authority in a folder, unless it is there."`
-	Issue CertsIssue `cmd:"" help:"Make a certificate for a service, good for 90 days to serve and to call, unless a good one is there."`
+	Init  certsInit  `cmd:"" help:"Make an authority in a folder, unless it is there."`
+	Issue certsIssue `cmd:"" help:"Make a certificate for a service, good for 90 days to serve and to call, unless a good one is there."`
 }
 
-type CertsInit struct {
+type certsInit struct {
 	Dir string `help:"Folder of the authority." default:"certs" type:"path"`
 }
 
 // Run makes the authority.
-func (c *CertsInit) Run(out io.Writer) error {
+func (c *certsInit) Run(out io.Writer) error {
 	done, err := ca.Init(c.Dir, time.Now())
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (c *CertsInit) Run(out io.Writer) error {
 	return nil
 }
 
-type CertsIssue struct {
+type certsIssue struct {
 	Name  string   `arg:"" help:"The service: scheduler, parser or watermark. It is the certificate's common name, and one of its hosts."`
 	Dir   string   `help:"Folder of the authority." default:"certs" type:"path"`
 	Host  []string `help:"More host names and IP addresses that it serves on." placeholder:"NAME,IP"`
@@ -36,7 +37,7 @@ type CertsIssue struct {
 }
 
 // Run makes the certificate.
-func (c *CertsIssue) Run(out io.Writer) error {
+func (c *certsIssue) Run(out io.Writer) error {
 	done, err := ca.Issue(c.Dir, c.Name, c.Host, c.Renew, time.Now())
 	if err != nil {
 		return err

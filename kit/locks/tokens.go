@@ -12,10 +12,11 @@ import (
 	"github.com/tidemark/tidemark/kit/auth"
 )
 
+// Tokens are the commands about bearer tokens.
 type Tokens struct {
-	Create TokensCreate `cmd:"" help:"Make a token and show it, once."`
-	List   TokensList   `cmd:"" help:"Show which tokens there are, without the tokens."`
-	Revoke TokensRevoke `cmd:"" help:"Take a token back: services refuse it from the next call on."`
+	Create tokensCreate `cmd:"" help:"Make a token and show it, once."`
+	List   tokensList   `cmd:"" help:"Show which tokens there are, without the tokens."`
+	Revoke tokensRevoke `cmd:"" help:"Take a token back: services refuse it from the next call on."`
 }
 
 // tokens is a file of tokens.
@@ -23,7 +24,7 @@ type tokens struct {
 	File string `help:"The tokens file, as services have it in --tokens-file." default:"tokens.json" type:"path"`
 }
 
-type TokensCreate struct {
+type tokensCreate struct {
 	tokens
 	Name           string        `help:"Whose it is; it stands in the audit log." required:""`
 	Scope          auth.Scope    `help:"read, operate (includes read) or admin (includes operate)." required:"" placeholder:"SCOPE"`
@@ -32,7 +33,7 @@ type TokensCreate struct {
 }
 
 // Run makes a token. It is the only thing on standard output, so that a pipe takes it; what to know about it comes before it.
-func (c *TokensCreate) Run(out io.Writer) error {
+func (c *tokensCreate) Run(out io.Writer) error {
 	now := time.Now()
 	text, token := auth.NewToken(c.Name, c.Scope, now)
 	token.Rate = c.CallsPerSecond
@@ -55,10 +56,10 @@ func (c *TokensCreate) Run(out io.Writer) error {
 	return nil
 }
 
-type TokensList struct{ tokens }
+type tokensList struct{ tokens }
 
 // Run shows the tokens.
-func (c *TokensList) Run(out io.Writer) error {
+func (c *tokensList) Run(out io.Writer) error {
 	all, err := auth.ReadTokens(c.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no tokens file at %s: `tidemark tokens create` makes it", c.File)
@@ -83,13 +84,13 @@ func expiry(t auth.Token, now time.Time) string {
 	return t.ExpiresAt.UTC().Format(time.DateOnly)
 }
 
-type TokensRevoke struct {
+type tokensRevoke struct {
 	tokens
 	Name string `arg:"" help:"Whose token."`
 }
 
 // Run takes a token back.
-func (c *TokensRevoke) Run(out io.Writer) error {
+func (c *tokensRevoke) Run(out io.Writer) error {
 	err := auth.ChangeTokens(c.File, func(all []auth.Token) ([]auth.Token, error) {
 		left := slices.DeleteFunc(slices.Clone(all), func(t auth.Token) bool { return t.Name == c.Name })
 		if len(left) == len(all) {
