@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -59,6 +61,33 @@ func TestPortsAreOnTheLoopback(t *testing.T) {
 	for _, p := range ports {
 		if !strings.HasPrefix(p, `"127.0.0.1:`) {
 			t.Errorf("%s is open to the world", strings.TrimSpace(p))
+		}
+	}
+}
+
+// TestEachKindOfEnvSaysWhetherThereAreLocks: the real one has them, and none of what it is made of opens a door unless it says so.
+func TestEachKindOfEnvSaysWhetherThereAreLocks(t *testing.T) {
+	t.Parallel()
+	const locked, clear = "docker-compose.yml:deploy/compose/locked.yaml", "docker-compose.yml"
+	for kind, want := range map[string][2]string{"real": {locked, "false"}, "demo-locked": {locked, "false"}, "demo": {clear, "true"}} {
+		file := filepath.Join(t.TempDir(), "env")
+		if out, err := exec.CommandContext(t.Context(), "../../scripts/env.sh", kind, file).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", kind, err, out)
+		}
+		text, err := os.ReadFile(file) //nolint:gosec // made above
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range []string{"COMPOSE_FILE", "INSECURE_PLAINTEXT"} {
+			if line := "\n" + name + "=" + want[i] + "\n"; !strings.Contains(string(text), line) {
+				t.Errorf("%s: want %q in it", kind, strings.TrimSpace(line))
+			}
+		}
+	}
+	for service := range ports {
+		name := strings.ToUpper(service) + "_INSECURE_PLAINTEXT: "
+		if !strings.Contains(read(t, "docker-compose.yml"), name+"${INSECURE_PLAINTEXT:?") || !strings.Contains(read(t, "deploy/compose/locked.yaml"), name+`"false"`) {
+			t.Errorf("%s speaks in the clear without being told to", service)
 		}
 	}
 }
