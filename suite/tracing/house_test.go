@@ -3,8 +3,6 @@ package tracing
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -30,6 +28,7 @@ import (
 	"github.com/tidemark/tidemark/services/parser/tgsim"
 	"github.com/tidemark/tidemark/services/scheduler"
 	"github.com/tidemark/tidemark/services/watermark"
+	"github.com/tidemark/tidemark/suite"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -72,8 +71,8 @@ func (m *memory) String() string {
 	return m.text.String()
 }
 
-// build starts a house that sends its traces to an endpoint, or nowhere.
-func build(t *testing.T, endpoint string) *house {
+// build makes a house that sends its traces to an endpoint, or nowhere, and starts it.
+func build(t *testing.T, endpoint string, start func(*house)) *house {
 	t.Helper()
 	t.Parallel()
 	world, err := tgsim.NewWorld(tgsim.Spec{Seed: 12, Channels: 1, Messages: 120})
@@ -89,7 +88,7 @@ func build(t *testing.T, endpoint string) *house {
 	t.Cleanup(func() { _ = p.Close() })
 	h.database, h.redis = guarded(t, pgtest.Empty(t)), env.Secret(p.URL)
 	h.openTelegram()
-	h.start()
+	start(h)
 	t.Cleanup(h.stop)
 	return h
 }
@@ -127,8 +126,8 @@ func (h *house) openTelegram() {
 	}
 }
 
-// start starts the three as their own programs do.
-func (h *house) start() {
+// three starts the services as their own programs do.
+func three(h *house) {
 	h.Helper()
 	w := run.Defaults[watermark.Config]()
 	w.DatabaseURL, w.RedisURL = h.database, h.redis
@@ -136,9 +135,8 @@ func (h *house) start() {
 		return watermark.Open(h.Context(), w, watermark.Deps{Log: log, Registry: prometheus.NewRegistry(), Traces: t, Now: time.Now})
 	})
 	p := run.Defaults[parser.Config]()
-	p.DatabaseURL, p.RedisURL, p.SessionKeyFile = h.database, h.redis, filepath.Join(h.dir, "session.key")
-	p.TelegramDCs, p.TelegramPublicKeys = strconv.Itoa(h.telegram.DC())+"="+h.telegram.Addr(), filepath.Join(h.dir, "telegram.pem")
-	p.APIID, p.APIHash, p.HistoryRate, p.ResolveRate = 1, "hash", 0, 0
+	p.DatabaseURL, p.RedisURL = h.database, h.redis
+	p.Telegram = h.reads()
 	parserAddr := h.serve("parser", func(log *slog.Logger, t *telemetry.Traces) (run.Service, error) {
 		return parser.Open(h.Context(), p, parser.Deps{Log: log, Registry: prometheus.NewRegistry(), Traces: t, Now: time.Now})
 	})
@@ -150,6 +148,26 @@ func (h *house) start() {
 		})
 	})
 	h.channels, h.accounts = schedulerv1.NewChannelServiceClient(h.dial(schedulerAddr)), parserv1.NewAccountServiceClient(h.dial(parserAddr))
+}
+
+// reads is the Telegram to read.
+func (h *house) reads() parser.Telegram {
+	t := run.Defaults[parser.Telegram]()
+	t.TelegramDCs, t.TelegramPublicKeys = strconv.Itoa(h.telegram.DC())+"="+h.telegram.Addr(), filepath.Join(h.dir, "telegram.pem")
+	t.APIID, t.APIHash, t.HistoryRate, t.ResolveRate, t.SessionKeyFile = 1, "hash", 0, 0, filepath.Join(h.dir, "session.key")
+	return t
+}
+
+// up starts the services in one process, as `tidemark up` does.
+func up(h *house) {
+	h.Helper()
+	config := suite.DefaultConfig(&suite.Stores{DatabaseURL: h.database, RedisURL: h.redis}, suite.StoresConfig{DataDir: h.dir}, h.reads())
+	config.Scheduler.Tick = time.Second
+	addr := h.run("tidemark", func(o run.Options) func(context.Context) error {
+		o.Registry = prometheus.NewRegistry()
+		return func(ctx context.Context) error { return suite.Serve(ctx, config, o) }
+	})
+	h.channels, h.accounts = schedulerv1.NewChannelServiceClient(h.dial(addr)), parserv1.NewAccountServiceClient(h.dial(addr))
 }
 
 func (h *house) dial(addr string, extra ...grpc.DialOption) *grpc.ClientConn {
@@ -164,6 +182,18 @@ func (h *house) dial(addr string, extra ...grpc.DialOption) *grpc.ClientConn {
 
 func (h *house) serve(name string, open func(*slog.Logger, *telemetry.Traces) (run.Service, error)) string {
 	h.Helper()
+	return h.run(name, func(o run.Options) func(context.Context) error {
+		s, err := open(o.Log, o.Traces)
+		if err != nil {
+			h.Fatal(err)
+		}
+		return func(ctx context.Context) error { return run.Serve(ctx, o, s) }
+	})
+}
+
+// run runs a process until the house is stopped, and answers its address.
+func (h *house) run(name string, prepare func(run.Options) func(context.Context) error) string {
+	h.Helper()
 	log, err := telemetry.Logger(h.logs, "json", "debug")
 	if err != nil {
 		h.Fatal(err)
@@ -173,17 +203,10 @@ func (h *house) serve(name string, open func(*slog.Logger, *telemetry.Traces) (r
 	if err != nil {
 		h.Fatal(err)
 	}
-	s, err := open(log, traces)
-	if err != nil {
-		h.Fatal(err)
-	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(h.Context()))
 	ended, listening := make(chan error, 1), make(chan string, 1)
-	go func() {
-		ended <- run.Serve(ctx, run.Options{
-			GRPCAddr: "127.0.0.1:0", Log: log, Registry: prometheus.NewRegistry(), Traces: traces, Grace: time.Second, OnListen: func(grpc, _ net.Addr) { listening <- grpc.String() },
-		}, s)
-	}()
+	serve := prepare(run.Options{GRPCAddr: "127.0.0.1:0", Log: log, Traces: traces, Grace: time.Second, OnListen: func(grpc, _ net.Addr) { listening <- grpc.String() }})
+	go func() { ended <- serve(ctx) }()
 	h.stops = append(h.stops, func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -205,49 +228,4 @@ func (h *house) stop() {
 		h.stops[i]()
 	}
 	h.stops = nil
-}
-
-func (h *house) login() {
-	h.Helper()
-	account := h.world.Accounts()[0]
-	stream, err := h.accounts.StartLogin(h.Context(), &parserv1.StartLoginRequest{Method: &parserv1.StartLoginRequest_Phone{Phone: account.Phone}}, grpc.WaitForReady(true))
-	if err != nil {
-		h.Fatal(err)
-	}
-	for {
-		state, err := stream.Recv()
-		if errors.Is(err, io.EOF) || state.GetState() == parserv1.LoginState_LOGIN_STATE_DONE {
-			return
-		} else if err != nil {
-			h.Fatalf("log in: %v", err)
-		}
-		if state.GetState() == parserv1.LoginState_LOGIN_STATE_CODE_NEEDED {
-			if _, err := h.accounts.SubmitCode(h.Context(), &parserv1.SubmitCodeRequest{LoginId: state.GetLoginId(), Code: account.Code}); err != nil {
-				h.Fatalf("submit the code: %v", err)
-			}
-		}
-	}
-}
-
-// follow adds the channel, and waits until its history was read and there was nothing left to read.
-func (h *house) follow() (channel int64) {
-	h.Helper()
-	added, err := h.channels.AddChannel(h.Context(), &schedulerv1.AddChannelRequest{Ref: "@" + h.world.Summaries()[0].Username})
-	if err != nil {
-		h.Fatal(err)
-	}
-	channel = added.GetChannel().GetChannel().GetId()
-	deadline, ticker := time.After(patience), time.NewTicker(50*time.Millisecond)
-	defer ticker.Stop()
-	for {
-		got, err := h.channels.GetChannel(h.Context(), &schedulerv1.GetChannelRequest{ChannelId: channel})
-		if err == nil && got.GetChannel().GetState() == schedulerv1.ChannelState_CHANNEL_STATE_IDLE {
-			return channel
-		}
-		select {
-		case <-deadline:
-			h.Fatalf("the channel is not read after %s: %v, %v", patience, got, err)
-		case <-ticker.C:
-		}
-	}
 }

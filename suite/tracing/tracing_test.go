@@ -13,7 +13,7 @@ import (
 
 func TestARunIsOneTrace(t *testing.T) {
 	c := listen(t)
-	h := build(t, c.url)
+	h := build(t, c.url, three)
 	h.login()
 	channel := h.follow()
 	h.stop()
@@ -176,9 +176,37 @@ func (h *house) discreet(said string) {
 	}
 }
 
+func TestInOneProcessARunIsOneTraceToo(t *testing.T) {
+	c := listen(t)
+	h := build(t, c.url, up)
+	h.login()
+	channel := h.follow()
+	h.stop()
+	if err := c.look(func(traces map[string][]span, said string) {
+		id, _ := h.runOf(traces, channel)
+		had := map[string]bool{}
+		for _, s := range traces[id] {
+			kind, _, _ := strings.Cut(s.GetName(), " ")
+			had[s.GetKind().String()+" "+kind] = true
+		}
+		for _, want := range []string{
+			"SPAN_KIND_SERVER tidemark.parser.v1.ParserService/ParseChannel", "SPAN_KIND_SERVER tidemark.watermark.v1.WatermarkService/AdvanceWatermark",
+			"SPAN_KIND_CLIENT postgres", "SPAN_KIND_CLIENT redis", "SPAN_KIND_CLIENT telegram",
+		} {
+			if !had[want] {
+				t.Errorf("the trace holds nothing of %q, only %v", want, had)
+			}
+		}
+		h.quiet(traces)
+		h.discreet(said)
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWithoutAnEndpointNothingIsTraced(t *testing.T) {
 	c := listen(t)
-	h := build(t, "")
+	h := build(t, "", three)
 	h.login()
 	h.follow()
 	h.stop()
