@@ -20,7 +20,7 @@ func Unknown(prefix string, known, environ []string) error {
 			continue
 		}
 		hint := ""
-		if near := nearest(name, known); near != "" {
+		if near := Nearest(name, known); near != "" {
 			hint = fmt.Sprintf(", did you mean %s?", near)
 		}
 		complaints = append(complaints, fmt.Errorf("unknown environment variable %s%s", name, hint))
@@ -28,8 +28,8 @@ func Unknown(prefix string, known, environ []string) error {
 	return errors.Join(complaints...)
 }
 
-// nearest is the known name within a third of the length in edits, or "".
-func nearest(name string, known []string) string {
+// Nearest is the known name within a third of the length in edits, or "".
+func Nearest(name string, known []string) string {
 	best, bestDistance := "", len(name)/3+1
 	for _, k := range known {
 		if d := distance(name, k); d < bestDistance {

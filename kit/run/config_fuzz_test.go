@@ -1,6 +1,7 @@
 package run
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ type knobs struct {
 	Add         struct {
 		Ref string `arg:"" help:"Argument."`
 	} `cmd:"" help:"Add."`
-	List struct{} `cmd:"" default:"1" help:"List."`
+	List struct{} `cmd:"" help:"List."`
 }
 
 const typed = "postgres://u:hunter2@h/db"
@@ -41,7 +42,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		var cli knobs
-		_, err := Parse("test", strings.Split(args, "\n"), strings.Split(environ, "\n"), &cli)
+		_, err := parse("test", "", strings.Split(args, "\n"), strings.Split(environ, "\n"), &cli, io.Discard)
 		if err == nil {
 			return
 		}

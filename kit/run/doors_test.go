@@ -1,6 +1,7 @@
 package run
 
 import (
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -60,14 +61,14 @@ func TestServeRefusesBeforeItListens(t *testing.T) {
 func TestDoorsAreFlags(t *testing.T) {
 	t.Parallel()
 	var cli struct{ Doors }
-	_, err := Parse("parser", []string{"--tls-cert-file=c", "--tls-peers=grafana=read;ops=admin"}, []string{"PARSER_TLS_KEY_FILE=k", "PARSER_INSECURE_PLAINTEXT=true"}, &cli)
+	_, err := parse("parser", "", []string{"--tls-cert-file=c", "--tls-peers=grafana=read;ops=admin"}, []string{"PARSER_TLS_KEY_FILE=k", "PARSER_INSECURE_PLAINTEXT=true"}, &cli, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if cli.TLSCertFile != "c" || cli.TLSKeyFile != "k" || !cli.InsecurePlaintext || cli.TLSPeers["grafana"] != auth.Read || cli.TLSPeers["ops"] != auth.Admin {
 		t.Errorf("got %+v", cli.Doors)
 	}
-	if _, err := Parse("parser", []string{"--tls-peers=grafana=none"}, nil, &cli); err == nil {
+	if _, err := parse("parser", "", []string{"--tls-peers=grafana=none"}, nil, &cli, io.Discard); err == nil {
 		t.Error("a scope that cannot be given is taken")
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
+	"reflect"
 	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -52,48 +52,36 @@ func Main(name, description string, cli any) {
 
 // Run is Main without the process around it: it answers the exit code.
 func Run(ctx context.Context, name, description string, cli any, args, environ []string, stdout, stderr io.Writer) int {
-	code := -1
-	command, err := Parse(name, args, environ, cli, kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Exit(func(c int) { code = c }), kong.BindTo(stdout, (*io.Writer)(nil)))
-	if code >= 0 { // --help was served
-		return code
-	}
-	if err == nil {
-		command.BindTo(ctx, (*context.Context)(nil))
-		err = command.Run()
+	chosen, err := parse(name, description, args, environ, cli, stdout)
+	if err == nil && chosen != nil {
+		err = chosen.run(ctx, stdout)
 	}
 	return report(ctx, stderr, name, err)
 }
 
-// Parse reads a command line and an environment ("NAME=value") into cli. What cannot be understood is a UsageError; a mistake in cli's
-// own tags is a panic.
-func Parse(name string, args, environ []string, cli any, opts ...kong.Option) (*kong.Context, error) {
-	opts = append([]kong.Option{kong.Name(name), kong.DefaultEnvars(prefix(name)), kong.Resolvers(from(environ)),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true})}, opts...)
-	parser, err := kong.New(cli, opts...)
-	if err != nil {
+// parse reads a command line and an environment ("NAME=value") into cli, a pointer to a struct of flags and commands. What cannot be understood is a
+// UsageError; a mistake in cli's own tags is a panic. It answers no command when help was asked for, and shown on out.
+func parse(name, description string, args, environ []string, cli any, out io.Writer) (*node, error) {
+	root := tree(name, prefix(name), reflect.ValueOf(cli).Elem())
+	if err := root.settle(); err != nil {
 		panic(fmt.Errorf("the command line of %s: %w", name, err))
 	}
-	if err := env.Unknown(prefix(name), variables(parser.Model.Node), environ); err != nil {
-		return nil, UsageError{fmt.Errorf("%s (see %s --help)", discreet(err.Error()), name)}
+	p := program{environ: environ, nodes: map[*cobra.Command]*node{}}
+	command := p.command(root)
+	root.help, command.CompletionOptions.DisableDefaultCmd = description, true
+	command.SetHelpFunc(func(c *cobra.Command, _ []string) { p.help(c) })
+	command.SetFlagErrorFunc(misunderstood)
+	command.SetArgs(args)
+	command.SetOut(out)
+	command.SetErr(out)
+	err := env.Unknown(prefix(name), variables(root), environ)
+	if err == nil {
+		err = command.Execute()
 	}
-	command, err := parser.Parse(args)
 	if err != nil {
 		return nil, UsageError{fmt.Errorf("%s (see %s --help)", discreet(err.Error()), name)}
 	}
-	return command, nil
-}
-
-// from resolves flags from environ, so that a test needs not change its process's own.
-func from(environ []string) kong.ResolverFunc {
-	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		for _, entry := range environ {
-			if name, value, ok := strings.Cut(entry, "="); ok && slices.Contains(flag.Envs, name) {
-				return value, nil
-			}
-		}
-		return nil, nil
-	}
+	return p.chosen, nil
 }
 
 // report tells a person in one line, and answers the exit code.
@@ -128,34 +116,18 @@ func Line(err error) string {
 func prefix(name string) string { return strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
 
 // variables are the environment names of all flags of all commands.
-func variables(n *kong.Node) (names []string) {
-	for _, f := range n.Flags {
-		names = append(names, f.Envs...)
-	}
-	for _, c := range n.Children {
-		names = append(names, variables(c)...)
+func variables(n *node) (names []string) {
+	for _, k := range n.all() {
+		names = append(names, k.variable)
 	}
 	return names
 }
 
-// Defaults is a configuration struct with the defaults of its tags: one source for both flags and code.
+// Defaults is a configuration struct with the defaults of its tags: one source for both flags and code. What it requires may still be missing.
 func Defaults[T any]() T {
 	var c T
-	parser, err := kong.New(&c, kong.Name("defaults"), kong.Exit(func(int) {}))
-	if err == nil {
-		err = applyDefaults(parser)
-	}
-	if err != nil {
+	if err := tree("", "", reflect.ValueOf(&c).Elem()).settle(); err != nil {
 		panic(fmt.Errorf("defaults of %T: %w", c, err)) // a mistake in our own tags
 	}
 	return c
-}
-
-// applyDefaults judges nothing: what a configuration requires may still be missing.
-func applyDefaults(parser *kong.Kong) error {
-	command, err := kong.Trace(parser, nil)
-	if err != nil {
-		return err
-	}
-	return command.ApplyDefaults()
 }

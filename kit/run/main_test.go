@@ -142,7 +142,7 @@ func TestSettings(t *testing.T) {
 	}{
 		"from the environment":  {[]string{"do"}, []string{password, "MY_PROG_SIZE=9", "MY_PROG_INNER_DEEP=x"}, 0, []string{"size                     9", "inner-deep               x", "password                 ***"}},
 		"a flag wins":           {[]string{"do", "--size=8"}, []string{password, "MY_PROG_SIZE=9"}, 0, []string{"size                     8"}},
-		"a value that is wrong": {[]string{"do"}, []string{password, "MY_PROG_SIZE=many"}, 2, []string{"my-prog: ", "--size", "(see my-prog --help)"}},
+		"a value that is wrong": {[]string{"do"}, []string{password, "MY_PROG_SIZE=many"}, 2, []string{"my-prog: ", "MY_PROG_SIZE", "a whole number", "(see my-prog --help)"}},
 		"a required one":        {[]string{"do"}, nil, 2, []string{"my-prog: missing flags: --password"}},
 		"two typos":             {[]string{"do"}, []string{password, "MY_PROG_SISE=9", "MY_PROG_SICE=9"}, 2, []string{"MY_PROG_SISE, did you mean MY_PROG_SIZE?; unknown", "MY_PROG_SICE"}},
 		"help":                  {[]string{"--help"}, nil, 0, []string{"Usage: my-prog", "A program.", "do "}},

@@ -5,10 +5,6 @@ import (
 	"io"
 	"reflect"
 	"time"
-
-	"github.com/alecthomas/kong"
-
-	"github.com/tidemark/tidemark/kit/env"
 )
 
 // About is what a process can say of itself.
@@ -32,12 +28,8 @@ func Describe(config any, started time.Time) About {
 
 // Settings are all that a configuration, a pointer to a struct of flags, has in effect. Secrets are hidden.
 func Settings(config any) (all []Setting) {
-	parser, err := kong.New(config, kong.Name("settings"), kong.NoDefaultHelp(), kong.Exit(func(int) {}))
-	if err != nil {
-		panic(fmt.Errorf("settings of %T: %w", config, err)) // a mistake in our own tags
-	}
-	for _, flag := range parser.Model.Flags {
-		all = append(all, Setting{flag.Name, fmt.Sprint(flag.Target.Interface()), flag.Target.Type() == reflect.TypeFor[env.Secret]()})
+	for _, k := range tree("", "", reflect.ValueOf(config).Elem()).flags {
+		all = append(all, Setting{k.name, fmt.Sprint(k.target.Interface()), k.secret()})
 	}
 	return all
 }

@@ -23,7 +23,7 @@ func TestTracesAreOffUnlessTheyAreWanted(t *testing.T) {
 		t.Errorf("got %v, %v, want nothing", traces, err)
 	}
 	var c struct{ Process }
-	if _, err := Parse("scheduler", nil, []string{"SCHEDULER_OTLP_ENDPOINT=http://127.0.0.1:4318", "SCHEDULER_OTLP_SAMPLE=0.25"}, &c); err != nil {
+	if _, err := parse("scheduler", "", nil, []string{"SCHEDULER_OTLP_ENDPOINT=http://127.0.0.1:4318", "SCHEDULER_OTLP_SAMPLE=0.25"}, &c, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	if traces, err := c.Traces("scheduler", log); err != nil || traces == nil || c.OTLPSample != 0.25 {

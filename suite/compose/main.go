@@ -12,9 +12,7 @@ import (
 )
 
 func main() {
-	run.Main("compose", "Runs docker-compose.yml and holds it to what it promises.", &struct {
-		Test test `cmd:"" default:"withargs" help:"Run it."`
-	}{})
+	run.Main("compose", "Runs docker-compose.yml and holds it to what it promises.", &test{})
 }
 
 type test struct {
