@@ -215,7 +215,7 @@ func TestMissingFieldsAreNamed(t *testing.T) {
 	_, code := client.SubmitCode(t.Context(), &parserv1.SubmitCodeRequest{LoginId: "l"})
 	_, password := client.SubmitPassword(t.Context(), &parserv1.SubmitPasswordRequest{LoginId: "l"})
 	_, id := client.Logout(t.Context(), &parserv1.LogoutRequest{})
-	for field, err := range map[string]error{"phone": err, "code": code, "password": password, "id": id} {
+	for field, err := range map[string]error{"phone": err, "code": code, "password": password, "account_id": id} {
 		if status.Code(err) != codes.InvalidArgument || kitrpc.Field(err) != field {
 			t.Errorf("got %v, want INVALID_ARGUMENT naming %s", err, field)
 		}
