@@ -24,12 +24,15 @@ LOCKS=(-plaintext)
 for _ in $(seq 150); do grpcurl "${LOCKS[@]}" "$SCHEDULER" list >/dev/null 2>&1 && break; sleep 0.2; done
 
 { printf 'LOCKS=(%s)\n' "${LOCKS[*]@Q}"; sed -n '/^```bash$/,/^```$/p' "$page" | grep -v '^```'; } >page.sh
+shown=0
 for at in "$SCHEDULER" "$PARSER" "$WATERMARK"; do
   for service in $(grpcurl "${LOCKS[@]}" "$at" list | grep '^tidemark\.'); do
     for method in $(grpcurl "${LOCKS[@]}" "$at" list "$service"); do
       grep -qF "${method%.*}/${method##*.}" page.sh || { echo "docs/grpcurl.md does not show $method" >&2; exit 1; }
+      shown=$((shown + 1))
     done
   done
 done
+((shown >= 30)) || { echo "the services list only $shown RPCs: want 30 at least" >&2; exit 1; }
 timeout 120 bash -euo pipefail page.sh >out.txt 2>&1 || { echo "docs/grpcurl.md does not work:" >&2; tail -n 40 out.txt >&2; tail -n 20 up.log >&2; exit 1; }
 echo "grpcurl cookbook: all $(grep -cE '^ *(timeout 2 )?grpcurl' page.sh) calls work, every RPC is shown"
