@@ -13,4 +13,5 @@ done
 
 [[ -x bin/grpcurl ]] || GOBIN="$PWD/bin" GOWORK=off GOFLAGS=-mod=mod go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 go build -o bin/compose-test ./suite/compose
+go build -o bin/tidemark ./suite/cmd/tidemark
 exec bin/compose-test "$@"

@@ -17,6 +17,7 @@ func main() {
 
 type test struct {
 	Grpcurl string `help:"The grpcurl to call with." default:"bin/grpcurl"`
+	Bin     string `help:"Where the tidemark command is." default:"bin" type:"path"`
 	Keep    bool   `help:"Leave the containers running when something is wrong."`
 	Scaled  bool   `help:"Only the second round, with two schedulers and two parsers, and with locks."`
 	NoBuild bool   `help:"Take the images that there are."`
@@ -32,7 +33,7 @@ func (c *test) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	s := &stack{out: out, began: time.Now(), grpcurl: c.Grpcurl, dir: dir}
+	s := &stack{out: out, began: time.Now(), grpcurl: c.Grpcurl, bin: c.Bin, dir: dir}
 	rounds := []round{{"demo", s.single}, {"demo-locked", s.scaled}}
 	if c.Scaled {
 		rounds = rounds[1:]
@@ -85,6 +86,8 @@ func (s *stack) single(ctx context.Context) error {
 		{"containers are locked", s.locked},
 		{"each role sees its own", s.roles},
 		{"grpcurl is answered", s.calls},
+		{"tidemark status shows all channels", s.status},
+		{"Prometheus sees all three, and no alert", s.observed},
 	}
 	for _, name := range []string{"scheduler", "parser", "watermark", "redis", "postgres"} {
 		steps = append(steps, step{name + " is killed, and nothing is missing", func(ctx context.Context) error { return s.killed(ctx, name) }})
@@ -104,6 +107,7 @@ func (s *stack) scaled(ctx context.Context) error {
 		{"two of each: the demo is filled and complete", s.complete},
 		{"containers are locked, and see no lock but their own", s.locked},
 		{"grpcurl with a token is answered", s.calls},
+		{"tidemark status with a token shows all channels", s.status},
 		{"nothing, too little, a stranger's certificate, a revoked token: refused", s.refused},
 	}
 	for _, name := range []string{"scheduler", "parser"} {

@@ -22,6 +22,7 @@ type stack struct {
 	out     io.Writer
 	began   time.Time
 	grpcurl string
+	bin     string                // folder
 	dir     string                // where files of this run are
 	file    string                // its .env
 	values  map[string]env.Secret // what is in there
@@ -37,7 +38,7 @@ func ours() map[string]string {
 		return fmt.Sprintf("%0*d", n, d)
 	}
 	set := map[string]string{"DEMO_PHONE": "+1999" + digits(9), "DEMO_CODE": digits(9), "DEMO_EVERY": "0s"}
-	for _, name := range []string{"SCHEDULER_GRPC", "SCHEDULER_HTTP", "PARSER_GRPC", "PARSER_HTTP", "WATERMARK_GRPC", "WATERMARK_HTTP", "REDIS", "POSTGRES", "TGSIM_CONTROL"} {
+	for _, name := range []string{"SCHEDULER_GRPC", "SCHEDULER_HTTP", "PARSER_GRPC", "PARSER_HTTP", "WATERMARK_GRPC", "WATERMARK_HTTP", "REDIS", "POSTGRES", "TGSIM_CONTROL", "PROMETHEUS"} {
 		set["PORT_"+name] = ""
 	}
 	return set
@@ -125,7 +126,7 @@ func (s *stack) up(ctx context.Context, scale ...string) error {
 }
 
 func (s *stack) down(ctx context.Context) error {
-	if err := s.whole(ctx, "down", "--volumes", "--remove-orphans"); err != nil {
+	if err := s.whole(ctx, "--profile", "observe", "down", "--volumes", "--remove-orphans"); err != nil {
 		return err
 	}
 	for _, kind := range [][]string{{"ps", "-a"}, {"volume", "ls"}, {"network", "ls"}} {

@@ -35,7 +35,7 @@ type channelAdd struct {
 
 // Run adds each; one that cannot be added does not stop the others.
 func (c *channelAdd) Run(ctx context.Context, out io.Writer) error {
-	return c.with(func(conn *grpc.ClientConn) error {
+	return c.with(func(conn grpc.ClientConnInterface) error {
 		var failures []error
 		for _, ref := range c.Refs {
 			if err := c.add(ctx, schedulerv1.NewChannelServiceClient(conn), ref, out); err != nil {
@@ -98,7 +98,7 @@ type channelList struct{ remote }
 
 // Run lists all.
 func (c *channelList) Run(ctx context.Context, out io.Writer) error {
-	return c.with(func(conn *grpc.ClientConn) error {
+	return c.with(func(conn grpc.ClientConnInterface) error {
 		channels, err := allChannels(ctx, conn)
 		if err != nil {
 			return err
@@ -113,7 +113,7 @@ func (c *channelList) Run(ctx context.Context, out io.Writer) error {
 	})
 }
 
-func allChannels(ctx context.Context, conn *grpc.ClientConn) (all []*schedulerv1.FollowedChannel, err error) {
+func allChannels(ctx context.Context, conn grpc.ClientConnInterface) (all []*schedulerv1.FollowedChannel, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	for req := (&schedulerv1.ListChannelsRequest{PageSize: 1000}); ; {
@@ -174,7 +174,7 @@ type channelReread struct {
 
 // Run asks for it; it goes on by itself.
 func (c *channelReread) Run(ctx context.Context, out io.Writer) error {
-	return c.on(ctx, func(ctx context.Context, conn *grpc.ClientConn, ch *typev1.Channel) error {
+	return c.on(ctx, func(ctx context.Context, conn grpc.ClientConnInterface, ch *typev1.Channel) error {
 		req := &schedulerv1.BackfillChannelRequest{ChannelId: ch.GetId()}
 		if c.First != 0 || c.Last != 0 {
 			req.Ids = &typev1.IdRange{First: max(c.First, 1), Last: c.Last}
@@ -191,7 +191,7 @@ func (c *channelReread) Run(ctx context.Context, out io.Writer) error {
 }
 
 func (c oneChannel) one(ctx context.Context, out io.Writer, done string, fn func(context.Context, schedulerv1.ChannelServiceClient, int64) error) error {
-	return c.on(ctx, func(ctx context.Context, conn *grpc.ClientConn, ch *typev1.Channel) error {
+	return c.on(ctx, func(ctx context.Context, conn grpc.ClientConnInterface, ch *typev1.Channel) error {
 		if err := fn(ctx, schedulerv1.NewChannelServiceClient(conn), ch.GetId()); err != nil {
 			return err
 		}
@@ -201,8 +201,8 @@ func (c oneChannel) one(ctx context.Context, out io.Writer, done string, fn func
 }
 
 // on finds the channel that is meant, and does something with it.
-func (c oneChannel) on(ctx context.Context, fn func(context.Context, *grpc.ClientConn, *typev1.Channel) error) error {
-	return c.with(func(conn *grpc.ClientConn) error {
+func (c oneChannel) on(ctx context.Context, fn func(context.Context, grpc.ClientConnInterface, *typev1.Channel) error) error {
+	return c.with(func(conn grpc.ClientConnInterface) error {
 		channels, err := allChannels(ctx, conn)
 		if err != nil {
 			return err

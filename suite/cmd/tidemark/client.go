@@ -20,7 +20,9 @@ import (
 
 // remote is a running Tidemark.
 type remote struct {
-	Addr              string     `help:"gRPC address of a running Tidemark." default:"127.0.0.1:8010"`
+	Addr              string     `help:"gRPC address of a running Tidemark, or of its scheduler." default:"127.0.0.1:8010"`
+	ParserAddr        string     `help:"gRPC address of the parser, where it is a process of its own." placeholder:"HOST:PORT"`
+	WatermarkAddr     string     `help:"gRPC address of the watermark, where it is a process of its own." placeholder:"HOST:PORT"`
 	TLS               bool       `name:"tls" help:"Speak TLS, and believe the system's authorities."`
 	TLSCAFile         string     `name:"tls-ca-file" help:"Speak TLS, and believe this authority (PEM)." placeholder:"FILE"`
 	TLSCertFile       string     `name:"tls-cert-file" help:"Show this certificate (PEM)." placeholder:"FILE"`
@@ -31,9 +33,8 @@ type remote struct {
 }
 
 // dial connects as the flags say.
-func (r remote) dial() (*grpc.ClientConn, error) {
+func (r remote) dial() (h house, err error) {
 	var t *auth.TLS
-	var err error
 	if r.TLS || r.TLSCAFile != "" || r.TLSCertFile != "" {
 		if t, err = auth.OpenTLS(auth.Files{Cert: r.TLSCertFile, Key: r.TLSKeyFile, CA: r.TLSCAFile}, slog.New(slog.DiscardHandler), time.Now); err != nil {
 			return nil, err
@@ -47,32 +48,43 @@ func (r remote) dial() (*grpc.ClientConn, error) {
 		}
 		token = env.Secret(strings.TrimSpace(string(content)))
 	}
-	opts, err := auth.DialOptions(r.Addr, t, token, r.InsecurePlaintext)
-	if errors.Is(err, auth.ErrClear) {
-		return nil, fmt.Errorf("--addr %s %w", r.Addr, err)
-	} else if err != nil {
-		return nil, err
+	for _, to := range []struct{ service, flag, addr string }{{"", "--addr", r.Addr}, {"parser", "--parser-addr", r.ParserAddr}, {"watermark", "--watermark-addr", r.WatermarkAddr}} {
+		if to.addr == "" {
+			continue
+		}
+		opts, err := auth.DialOptions(to.addr, t, token, r.InsecurePlaintext)
+		if errors.Is(err, auth.ErrClear) {
+			err = fmt.Errorf("%s %s %w", to.flag, to.addr, err)
+		}
+		var conn *grpc.ClientConn
+		if err == nil {
+			conn, err = rpc.Dial(to.addr, opts...)
+		}
+		if err != nil {
+			h.close()
+			return nil, err
+		}
+		h = append(h, door{to.service, to.addr, conn})
 	}
-	conn, err := rpc.Dial(r.Addr, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("address %q: %w", r.Addr, err)
-	}
-	return conn, nil
+	return h, nil
 }
 
-// with calls fn with a connection, and says what to do when nobody answers.
-func (r remote) with(fn func(*grpc.ClientConn) error) error {
-	conn, err := r.dial()
+// with calls fn with the ways in, and says what to do when nobody answers.
+func (r remote) with(fn func(grpc.ClientConnInterface) error) error {
+	h, err := r.dial()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
-	err = fn(conn)
-	if status.Code(err) == codes.Unavailable && rpc.Reason(err) == "" {
+	defer h.close()
+	err = fn(h)
+	switch {
+	case status.Code(err) == codes.Unavailable && rpc.Reason(err) == "":
 		if strings.Contains(status.Convert(err).Message(), "tls: ") { // gRPC says it in its text only
-			return fmt.Errorf("the Tidemark at %s and this command do not trust each other: check --tls-ca-file, and --tls-cert-file if you show one (%s)", r.Addr, tlsPart(err))
+			return fmt.Errorf("the Tidemark at %s and this command do not trust each other: check --tls-ca-file, and --tls-cert-file if you show one (%s)", h, tlsPart(err))
 		}
-		return fmt.Errorf("no Tidemark answers at %s: start one with `tidemark up` or `tidemark demo`, name another with --addr, or say --tls-ca-file if it speaks TLS", r.Addr)
+		return fmt.Errorf("no Tidemark answers at %s: start one with `tidemark up` or `tidemark demo`, name another with --addr, or say --tls-ca-file if it speaks TLS", h)
+	case status.Code(err) == codes.Unimplemented:
+		return fmt.Errorf("the Tidemark at %s is only a part of one: name the scheduler with --addr, the others with --parser-addr and --watermark-addr", h)
 	}
 	return err
 }

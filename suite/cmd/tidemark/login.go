@@ -26,7 +26,7 @@ type loginCmd struct {
 
 // Run logs an account in.
 func (c *loginCmd) Run(ctx context.Context, out io.Writer) error {
-	return c.with(func(conn *grpc.ClientConn) error {
+	return c.with(func(conn grpc.ClientConnInterface) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		accounts := parserv1.NewAccountServiceClient(conn)

@@ -22,7 +22,7 @@ type quarantineList struct{ remote }
 
 // Run lists all.
 func (c *quarantineList) Run(ctx context.Context, out io.Writer) error {
-	return c.with(func(conn *grpc.ClientConn) error {
+	return c.with(func(conn grpc.ClientConnInterface) error {
 		ctx, cancel := bounded(ctx)
 		defer cancel()
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -46,7 +46,7 @@ type quarantineRetry struct{ oneChannel }
 
 // Run tries and tells what became of each.
 func (c *quarantineRetry) Run(ctx context.Context, out io.Writer) error {
-	return c.on(ctx, func(ctx context.Context, conn *grpc.ClientConn, ch *typev1.Channel) error {
+	return c.on(ctx, func(ctx context.Context, conn grpc.ClientConnInterface, ch *typev1.Channel) error {
 		resp, err := parserv1.NewQuarantineServiceClient(conn).RetryQuarantined(ctx, &parserv1.RetryQuarantinedRequest{ChannelId: ch.GetId()})
 		if err != nil {
 			return err

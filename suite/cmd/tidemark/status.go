@@ -32,7 +32,7 @@ type overview struct {
 
 // Run shows how everything is.
 func (c *statusCmd) Run(ctx context.Context, out io.Writer) error {
-	return c.with(func(conn *grpc.ClientConn) error {
+	return c.with(func(conn grpc.ClientConnInterface) error {
 		o, err := look(ctx, conn)
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ func (c *statusCmd) Run(ctx context.Context, out io.Writer) error {
 	})
 }
 
-func look(ctx context.Context, conn *grpc.ClientConn) (o overview, err error) {
+func look(ctx context.Context, conn grpc.ClientConnInterface) (o overview, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	if o.scheduler, err = schedulerv1.NewSchedulerServiceClient(conn).GetStatus(ctx, &schedulerv1.GetStatusRequest{}); err != nil {
@@ -62,7 +62,7 @@ func look(ctx context.Context, conn *grpc.ClientConn) (o overview, err error) {
 	return o, err
 }
 
-func marksOf(ctx context.Context, conn *grpc.ClientConn, channels []*schedulerv1.FollowedChannel) (map[int64]*watermarkv1.Watermark, error) {
+func marksOf(ctx context.Context, conn grpc.ClientConnInterface, channels []*schedulerv1.FollowedChannel) (map[int64]*watermarkv1.Watermark, error) {
 	marks := map[int64]*watermarkv1.Watermark{}
 	for len(channels) > 0 {
 		n := min(1000, len(channels))
