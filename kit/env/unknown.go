@@ -28,9 +28,9 @@ func Unknown(prefix string, known, environ []string) error {
 	return errors.Join(complaints...)
 }
 
-// Nearest is the known name within a third of the length in edits, or "".
+// Nearest is the known name within a third of the length in edits, one at least, or "".
 func Nearest(name string, known []string) string {
-	best, bestDistance := "", len(name)/3+1
+	best, bestDistance := "", max(len(name)/3, 1)+1
 	for _, k := range known {
 		if d := distance(name, k); d < bestDistance {
 			best, bestDistance = k, d

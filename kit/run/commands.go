@@ -177,21 +177,29 @@ func (s *said) String() string { return "" }
 // misunderstood says which flag was meant, perhaps.
 func misunderstood(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
+	var malformed *pflag.InvalidSyntaxError
 	var invalid *pflag.InvalidValueError
 	switch {
 	case errors.As(err, &unknown):
-		var names []string
-		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 		name := "--" + unknown.GetSpecifiedName()
 		if unknown.GetSpecifiedShortnames() != "" {
 			name = name[1:]
 		}
-		if near := env.Nearest(name, names); near != "" {
-			return fmt.Errorf("unknown flag %s, did you mean %q?", name, near)
-		}
-		return fmt.Errorf("unknown flag %s", name)
+		return unknownFlag(c, name)
+	case errors.As(err, &malformed): // ---password=x: what follows the = may be secret
+		name, _, _ := strings.Cut(malformed.GetSpecifiedFlag(), "=")
+		return unknownFlag(c, name)
 	case errors.As(err, &invalid):
 		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(invalid))
 	}
 	return err
+}
+
+func unknownFlag(c *cobra.Command, name string) error {
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	if near := env.Nearest(name, names); near != "" {
+		return fmt.Errorf("unknown flag %s, did you mean %q?", name, near)
+	}
+	return fmt.Errorf("unknown flag %s", name)
 }

@@ -62,7 +62,7 @@ func scalar(v reflect.Value, text string) (err error) {
 		v.SetString(text)
 	case v.Kind() == reflect.Bool:
 		var b bool
-		b, err = strconv.ParseBool(text)
+		b, err = yes(text)
 		v.SetBool(b)
 	case v.CanInt():
 		var n int64
@@ -80,6 +80,17 @@ func scalar(v reflect.Value, text string) (err error) {
 		panic(fmt.Sprintf("a setting cannot be a %s", v.Type())) // a mistake of ours
 	}
 	return err
+}
+
+// yes is strconv.ParseBool that knows yes and no, too.
+func yes(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "yes":
+		return true, nil
+	case "no":
+		return false, nil
+	}
+	return strconv.ParseBool(text)
 }
 
 func wanted(t reflect.Type) string {

@@ -71,7 +71,7 @@ func parse(name, description string, args, environ []string, cli any, out io.Wri
 	root.help, command.CompletionOptions.DisableDefaultCmd = description, true
 	command.SetHelpFunc(func(c *cobra.Command, _ []string) { p.help(c) })
 	command.SetFlagErrorFunc(misunderstood)
-	command.SetArgs(args)
+	command.SetArgs(append([]string{}, args...)) // of nil cobra would make os.Args
 	command.SetOut(out)
 	command.SetErr(out)
 	err := env.Unknown(prefix(name), variables(root), environ)
