@@ -25,6 +25,7 @@ bin/tidemark channel add @harbour_daily https://t.me/night_sky_log
 try covered
 bin/tidemark status
 bin/tidemark channel reread @harbour_daily --first 10 --last 200
+PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) psql "$(cat "$dir/data/postgres.url")" -c 'SELECT posted_at, left(text, 60) FROM parser.posts ORDER BY posted_at DESC LIMIT 5' | grep '5 rows'
 bin/tidemark quarantine list
 bin/tidemark quarantine retry @harbour_daily
 try healthy
@@ -43,4 +44,5 @@ refused bin/tidemark up --data-dir "$dir/other" --grpc-addr 127.0.0.1:0 --http-a
 ! grep -rE 'hunter2|10000000000|12345' "$dir/up.log" "$dir/out"
 
 kill -TERM $up && wait $up
+[[ ! -e $dir/data/postgres.url ]]
 echo "README: all of it works"

@@ -23,6 +23,7 @@ type StoresConfig struct {
 type Stores struct {
 	DatabaseURL, RedisURL env.Secret
 	private               []*embedded.Process
+	notes                 []string // files that say where the private ones are
 }
 
 // OpenStores starts what was not given.
@@ -37,6 +38,9 @@ func OpenStores(ctx context.Context, c StoresConfig, log *slog.Logger) (*Stores,
 			return nil, err
 		}
 		s.private, s.DatabaseURL = append(s.private, p), env.Secret(p.URL)
+		if err := s.note(filepath.Join(c.DataDir, "postgres.url"), p.URL); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	if s.RedisURL == "" {
 		p, err := embedded.Redis(ctx, c.DataDir, log)
@@ -44,13 +48,31 @@ func OpenStores(ctx context.Context, c StoresConfig, log *slog.Logger) (*Stores,
 			return nil, errors.Join(err, s.Close())
 		}
 		s.private, s.RedisURL = append(s.private, p), env.Secret(p.URL)
+		if err := s.note(filepath.Join(c.DataDir, "redis.url"), p.URL); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
+}
+
+// note tells the user, and nobody else, where a private store is while it runs: psql "$(cat ~/.tidemark/postgres.url)"
+func (s *Stores) note(file, url string) error {
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) { // one left behind could have other rights
+		return fmt.Errorf("note where a store is: %w", err)
+	}
+	if err := os.WriteFile(file, []byte(url+"\n"), 0o600); err != nil {
+		return fmt.Errorf("note where a store is: %w", err)
+	}
+	s.notes = append(s.notes, file)
+	return nil
 }
 
 // Close stops what was started here.
 func (s *Stores) Close() error {
 	var failures error
+	for _, file := range s.notes {
+		failures = errors.Join(failures, os.Remove(file))
+	}
 	for i := len(s.private) - 1; i >= 0; i-- {
 		failures = errors.Join(failures, s.private[i].Close())
 	}

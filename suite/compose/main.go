@@ -92,7 +92,7 @@ func (s *stack) single(ctx context.Context) error {
 	for _, name := range []string{"scheduler", "parser", "watermark", "redis", "postgres"} {
 		steps = append(steps, step{name + " is killed, and nothing is missing", func(ctx context.Context) error { return s.killed(ctx, name) }})
 	}
-	steps = append(steps, step{"all die at once, come back by themselves, and nothing is missing", s.crashed},
+	steps = append(steps, step{"a backup is restored, and what came since is read again", s.restored}, step{"all die at once, come back by themselves, and nothing is missing", s.crashed},
 		step{"every call of the cookbook works", s.cookbook}, step{"no secret is in any log", s.discreet})
 	return s.all(ctx, steps)
 }

@@ -73,15 +73,21 @@ func (s *stack) environment(ctx context.Context, kind string) error {
 	return os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600)
 }
 
-// docker runs the docker command and answers what it prints. The environment of ours that could change what compose does is kept from it.
-func (s *stack) docker(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "docker", args...)
+// clean is our environment without what could change what compose does.
+func (s *stack) clean() (environ []string) {
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		if _, is := s.values[name]; !is && !strings.HasPrefix(name, "COMPOSE_") {
-			cmd.Env = append(cmd.Env, entry)
+			environ = append(environ, entry)
 		}
 	}
+	return environ
+}
+
+// docker runs the docker command and answers what it prints.
+func (s *stack) docker(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.Env = s.clean()
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {

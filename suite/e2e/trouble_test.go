@@ -196,3 +196,24 @@ func (h *house) rewind(channel, first, last int64) {
 		h.Fatalf("rewind: %v", err)
 	}
 }
+
+// The access hashes of channels are an account's own: with the last account they are gone, and the next one must find the channels by their names.
+func TestAnotherLoginReadsOn(t *testing.T) {
+	for name, joined := range map[string]bool{"a member of the channels": true, "a stranger to them": false} {
+		t.Run(name, func(t *testing.T) {
+			h := build(t, tgsim.Spec{Seed: 61, Channels: 2, Messages: 80, End: end, Joined: func(int) bool { return joined }})
+			h.follow(h.names()...)
+			h.complete(h.names()...)
+			if _, err := h.accounts.Logout(t.Context(), &parserv1.LogoutRequest{AccountId: h.world.Accounts()[0].ID}); err != nil {
+				t.Fatal(err)
+			}
+			h.login()
+			for _, name := range h.names() {
+				if _, err := h.world.Post(name, tgsim.Draft{Text: "for the next account"}); err != nil {
+					t.Fatal(err)
+				}
+				h.becomes(name)
+			}
+		})
+	}
+}

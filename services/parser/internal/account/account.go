@@ -141,6 +141,8 @@ type Peers interface {
 	Peers(ctx context.Context, channel int64) ([]Peer, error)
 	// ChannelOf is the channel that a username (lower case, without "@") was resolved to, 0 when it never was.
 	ChannelOf(ctx context.Context, username string) (int64, error)
+	// UsernameOf is the username that was last resolved to a channel, "" when none was. It outlives the accounts that knew it.
+	UsernameOf(ctx context.Context, channel int64) (string, error)
 	// SavePeers remembers peers.
 	SavePeers(ctx context.Context, peers []Peer) error
 	// SaveUsername remembers what a username was resolved to.

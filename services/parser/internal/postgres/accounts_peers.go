@@ -34,6 +34,15 @@ func (a *Accounts) ChannelOf(ctx context.Context, username string) (int64, error
 	return channel, accountsErr("look up username", err)
 }
 
+// UsernameOf is the username that was last resolved to a channel, "" when none was.
+func (a *Accounts) UsernameOf(ctx context.Context, channel int64) (string, error) {
+	username, err := a.db.UsernameOfChannel(ctx, channel)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return username, accountsErr("look up a channel's username", err)
+}
+
 // SavePeers remembers peers, in one order, so that two savers never wait for each other, and each once.
 func (a *Accounts) SavePeers(ctx context.Context, peers []account.Peer) error {
 	peers = slices.Clone(peers)

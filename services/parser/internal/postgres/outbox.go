@@ -50,7 +50,7 @@ type lead struct {
 	sent  int64 // of all answered, how many are marked
 }
 
-const restored = `SELECT tx >= pg_snapshot_xmax(pg_current_snapshot()) FROM parser.relay`
+const restored = `SELECT greatest(tx, (SELECT max(tx) FROM parser.events)) >= pg_snapshot_xmax(pg_current_snapshot()) FROM parser.relay`
 
 // renumber is for a database that was restored into another cluster, whose transactions count from lower numbers: what was sent and what was not
 // keeps its place before all that will come. What was stored since then by transactions of this cluster is told by its id.

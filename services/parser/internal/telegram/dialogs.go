@@ -43,6 +43,24 @@ func (p *Pool) findDialog(ctx context.Context, channel ingest.ChannelID) (ingest
 	return ingest.Channel{}, cmp.Or(first, ingest.ErrNotMember)
 }
 
+// acquaint is for a channel that was followed and that no account knows any more, as after another login: the first who asks has each account's dialogs looked
+// through, once, and all channels that it is a member of are known again.
+func (p *Pool) acquaint(ctx context.Context, readers []*reader, channel ingest.ChannelID) ([]account.Peer, error) {
+	for _, r := range readers {
+		r.sweeping.Lock()
+		var err error
+		if r.sweptAt.Load() == 0 {
+			err = p.sweep(ctx, r)
+		}
+		r.sweeping.Unlock()
+		if err != nil {
+			return nil, err
+		}
+	}
+	p.cache.forget(channel)
+	return p.cache.peers(ctx, channel)
+}
+
 // sweep pages through all dialogs of an account once, unless that was done a moment ago.
 func (p *Pool) sweep(ctx context.Context, r *reader) error {
 	now := p.now()

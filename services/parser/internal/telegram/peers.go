@@ -28,6 +28,11 @@ func (p *Pool) withPeer(ctx context.Context, channel ingest.ChannelID, method st
 	if err != nil {
 		return fmt.Errorf("look up channel: %w", err)
 	}
+	if len(peers) == 0 {
+		if peers, err = p.acquaint(ctx, readers, channel); err != nil {
+			return err
+		}
+	}
 	ways, others := p.ways(readers, peers, method)
 	var first error
 	for _, w := range ways {
@@ -37,8 +42,14 @@ func (p *Pool) withPeer(ctx context.Context, channel ingest.ChannelID, method st
 		}
 		first = cmp.Or(first, err)
 	}
+	var username string
+	if len(others) > 0 {
+		if username, err = p.usernameOf(ctx, channel, peers); err != nil {
+			return err
+		}
+	}
 	for _, r := range others {
-		peer, err := p.introduce(ctx, r, channel, usernameOf(peers))
+		peer, err := p.introduce(ctx, r, channel, username)
 		if err == nil {
 			err = do(r, peer)
 		}
@@ -90,14 +101,21 @@ func (p *Pool) compare(a, b *reader, method string) int {
 	return cmp.Or(cmp.Compare(p.gate.Remaining(a.id(), method), p.gate.Remaining(b.id(), method)), cmp.Compare(a.id(), b.id()))
 }
 
-// usernameOf is the public name that leads to a channel, if any account knew one.
-func usernameOf(peers []account.Peer) string {
-	for _, p := range peers {
-		if p.Username != "" {
-			return p.Username
+// usernameOf is the public name that leads to a channel: of an account that knows it, or of one that did and is gone. "" when there is none.
+func (p *Pool) usernameOf(ctx context.Context, channel ingest.ChannelID, peers []account.Peer) (string, error) {
+	for _, peer := range peers {
+		if peer.Username != "" {
+			return peer.Username, nil
 		}
 	}
-	return ""
+	if len(peers) > 0 {
+		return "", nil // it has none today
+	}
+	username, err := p.store.UsernameOf(ctx, int64(channel))
+	if err != nil {
+		return "", fmt.Errorf("look up the name of channel %d: %w", channel, err)
+	}
+	return username, nil
 }
 
 func toChannel(p account.Peer) ingest.Channel {

@@ -36,6 +36,8 @@ type reader struct {
 	okAt    atomic.Int64 // Unix nanoseconds of the last answer
 	sweptAt atomic.Int64 // Unix nanoseconds of the last sweep through the dialogs
 
+	sweeping sync.Mutex // of a first sweep
+
 	mu    sync.Mutex
 	final account.State // what ended the account, "" while it reads
 }

@@ -46,14 +46,28 @@ func (s *Store) SavePeers(_ context.Context, peers []account.Peer) error {
 	return nil
 }
 
+// UsernameOf implements account.Peers.
+func (s *Store) UsernameOf(_ context.Context, channel int64) (string, error) {
+	err := s.begin()
+	defer s.mu.Unlock()
+	var username string
+	var newest time.Time
+	for name, c := range s.names {
+		if at := s.resolved[name]; c == channel && at.After(newest) {
+			username, newest = name, at
+		}
+	}
+	return username, err
+}
+
 // SaveUsername implements account.Peers.
-func (s *Store) SaveUsername(_ context.Context, username string, channel int64, _ time.Time) error {
+func (s *Store) SaveUsername(_ context.Context, username string, channel int64, now time.Time) error {
 	err := s.begin()
 	defer s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	s.names[username] = channel
+	s.names[username], s.resolved[username] = channel, now
 	return nil
 }
 

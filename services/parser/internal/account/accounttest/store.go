@@ -19,6 +19,7 @@ type Store struct {
 	rows     map[account.ID]*row
 	peers    map[peerKey]account.Peer
 	names    map[string]int64
+	resolved map[string]time.Time
 	floods   map[methodKey]account.Flood
 	budgets  map[methodKey]budget
 	failWith error
@@ -51,7 +52,7 @@ var _ account.Store = (*Store)(nil)
 // NewStore is an empty store.
 func NewStore() *Store {
 	return &Store{
-		rows: map[account.ID]*row{}, peers: map[peerKey]account.Peer{}, names: map[string]int64{},
+		rows: map[account.ID]*row{}, peers: map[peerKey]account.Peer{}, names: map[string]int64{}, resolved: map[string]time.Time{},
 		floods: map[methodKey]account.Flood{}, budgets: map[methodKey]budget{},
 	}
 }

@@ -203,6 +203,12 @@ func usernames(t *testing.T, o Opened) {
 	if got, err := o.Store.ChannelOf(t.Context(), "news"); got != 200 || err != nil {
 		t.Errorf("got %d, %v, want the last one saved", got, err)
 	}
+	must(t, o.Store.SaveUsername(t.Context(), "renamed", 200, now.Add(time.Second)))
+	for channel, want := range map[int64]string{200: "renamed", 100: ""} {
+		if got, err := o.Store.UsernameOf(t.Context(), channel); got != want || err != nil {
+			t.Errorf("channel %d: got %q, %v, want %q", channel, got, err, want)
+		}
+	}
 }
 
 func floods(t *testing.T, o Opened) {

@@ -423,3 +423,14 @@ func (q *Queries) Spend(ctx context.Context, arg SpendParams) (int32, error) {
 	err := row.Scan(&spent)
 	return spent, err
 }
+
+const usernameOfChannel = `-- name: UsernameOfChannel :one
+SELECT username FROM parser.usernames WHERE channel_id = $1 ORDER BY resolved_at DESC LIMIT 1
+`
+
+func (q *Queries) UsernameOfChannel(ctx context.Context, channelID int64) (string, error) {
+	row := q.db.QueryRow(ctx, usernameOfChannel, channelID)
+	var username string
+	err := row.Scan(&username)
+	return username, err
+}

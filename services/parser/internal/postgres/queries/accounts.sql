@@ -51,6 +51,9 @@ SELECT * FROM parser.peers WHERE channel_id = $1 ORDER BY account_id;
 -- name: ChannelOfUsername :one
 SELECT channel_id FROM parser.usernames WHERE username = $1;
 
+-- name: UsernameOfChannel :one
+SELECT username FROM parser.usernames WHERE channel_id = $1 ORDER BY resolved_at DESC LIMIT 1;
+
 -- name: SavePeers :exec
 INSERT INTO parser.peers (channel_id, account_id, access_hash, username, title, kind, protected, resolved_at)
 SELECT unnest(sqlc.arg(channel_ids)::bigint[]), unnest(sqlc.arg(account_ids)::bigint[]), unnest(sqlc.arg(access_hashes)::bigint[]),
