@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
 	parserv1 "github.com/tidemark/tidemark/gen/tidemark/parser/v1"
@@ -33,7 +34,7 @@ func (h *house) login() {
 	}
 }
 
-// follow adds the channel, and waits until its history was read and there was nothing left to read.
+// follow adds the channel, and waits until its history was read, there was nothing left to read, and all of it was published.
 func (h *house) follow() (channel int64) {
 	h.Helper()
 	added, err := h.channels.AddChannel(h.Context(), &schedulerv1.AddChannelRequest{Ref: "@" + h.world.Summaries()[0].Username})
@@ -41,16 +42,38 @@ func (h *house) follow() (channel int64) {
 		h.Fatal(err)
 	}
 	channel = added.GetChannel().GetChannel().GetId()
+	h.until("the channel is read", func() bool {
+		got, err := h.channels.GetChannel(h.Context(), &schedulerv1.GetChannelRequest{ChannelId: channel})
+		return err == nil && got.GetChannel().GetState() == schedulerv1.ChannelState_CHANNEL_STATE_IDLE
+	})
+	h.published()
+	return channel
+}
+
+// published waits until the stream has an event of every post.
+func (h *house) published() {
+	h.Helper()
+	truth, err := h.world.Truth(h.world.Summaries()[0].Username)
+	if err != nil {
+		h.Fatal(err)
+	}
+	options, err := redis.ParseURL(h.redis.Reveal())
+	if err != nil {
+		h.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	defer func() { _ = client.Close() }()
+	h.until("all is published", func() bool { return client.XLen(h.Context(), "tidemark:posts").Val() >= int64(len(truth.Posts)) })
+}
+
+func (h *house) until(what string, is func() bool) {
+	h.Helper()
 	deadline, ticker := time.After(patience), time.NewTicker(50*time.Millisecond)
 	defer ticker.Stop()
-	for {
-		got, err := h.channels.GetChannel(h.Context(), &schedulerv1.GetChannelRequest{ChannelId: channel})
-		if err == nil && got.GetChannel().GetState() == schedulerv1.ChannelState_CHANNEL_STATE_IDLE {
-			return channel
-		}
+	for !is() {
 		select {
 		case <-deadline:
-			h.Fatalf("the channel is not read after %s: %v, %v", patience, got, err)
+			h.Fatalf("waited in vain: %s", what)
 		case <-ticker.C:
 		}
 	}

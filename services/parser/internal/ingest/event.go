@@ -49,6 +49,8 @@ type Outgoing struct {
 	Kind     Kind
 	Bytes    []byte
 	Place    Place
+
+	Traceparent string // of the trace that stored it, in W3C's form; "" if there was none
 }
 
 // Place is where an event stands in the order of commit; the zero Place is before all.

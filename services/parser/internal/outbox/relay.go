@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tidemark/tidemark/kit/telemetry"
@@ -36,7 +33,6 @@ type Relay struct {
 	log       *slog.Logger
 	published func(n int)
 	tracer    trace.Tracer
-	cause     atomic.Pointer[trace.SpanContext] // of the last commit that was traced, until something is published
 	woken     chan struct{}
 	size      int // of the next batch; Run's alone
 }
@@ -46,12 +42,8 @@ func NewRelay(outbox ingest.Outbox, client redis.UniversalClient, name string, l
 	return &Relay{outbox: outbox, stream: stream{client, name}, log: log, tracer: traces.Tracer("outbox"), published: published, woken: make(chan struct{}, 1), size: batch}
 }
 
-// Wake tells that something was committed. It never blocks. If ctx is traced, what is published next belongs to the same trace: that is what was committed,
-// and what others committed beside it.
-func (r *Relay) Wake(ctx context.Context) {
-	if cause := trace.SpanContextFromContext(ctx); cause.IsSampled() {
-		r.cause.Store(&cause)
-	}
+// Wake tells that something was committed. It never blocks.
+func (r *Relay) Wake() {
 	select {
 	case r.woken <- struct{}{}:
 	default:
@@ -199,11 +191,10 @@ func (c *course) send(ctx context.Context, events []ingest.Outgoing) error {
 	if len(events) == 0 {
 		return nil
 	}
-	ctx, span := c.relay.span(ctx, len(events))
-	defer span.End()
+	ctx, end := c.relay.span(ctx, events)
 	entry, err := c.relay.stream.add(ctx, c.end, events)
+	end(err)
 	if err != nil {
-		span.SetStatus(codes.Error, "")
 		return fmt.Errorf("add %d events to the stream: %w", len(events), err)
 	}
 	c.end = events[len(events)-1].Place
@@ -212,15 +203,6 @@ func (c *course) send(ctx context.Context, events []ingest.Outgoing) error {
 	c.relay.size = min(batch, c.relay.size+regain)
 	c.relay.published(len(events))
 	return nil
-}
-
-// span is of a batch that goes out, in the trace of a commit that asked for it; without one there is nothing to follow, and no span.
-func (r *Relay) span(ctx context.Context, events int) (context.Context, trace.Span) {
-	cause := r.cause.Swap(nil)
-	if cause == nil {
-		return ctx, trace.SpanFromContext(ctx)
-	}
-	return r.tracer.Start(trace.ContextWithSpanContext(ctx, *cause), "publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.Int("tidemark.events", events)))
 }
 
 // sleep waits for the end of d, of ctx, or for woken, which is what it answers.

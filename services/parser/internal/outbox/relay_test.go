@@ -78,7 +78,7 @@ func (h house) relay(t testing.TB, o ingest.Outbox, client *redis.Client) (r *ou
 }
 
 // store commits posts first to last of a channel, a page of 100 at a time.
-func (h house) store(t testing.TB, wake func(context.Context), channel ingest.ChannelID, first, last ingest.MessageID) {
+func (h house) store(t testing.TB, wake func(), channel ingest.ChannelID, first, last ingest.MessageID) {
 	t.Helper()
 	posts := postgres.NewPosts(h.pool, outbox.Encode, wake)
 	for ; first <= last; first += 100 {
@@ -152,7 +152,7 @@ func TestRelayPublishesInOrder(t *testing.T) {
 	}
 	until(t, "all marked as sent", func() bool { b, err := o.Backlog(t.Context()); return err == nil && b.Unsent == 0 })
 	stop()
-	h.store(t, func(context.Context) {}, 7, 2501, 2600)
+	h.store(t, func() {}, 7, 2501, 2600)
 	if b, err := o.Backlog(t.Context()); err != nil || b.Unsent != 100 || b.Oldest.IsZero() {
 		t.Errorf("got backlog %+v, %v, want 100 unsent", b, err)
 	}
@@ -192,7 +192,7 @@ func TestRelayTakesLessWhenABatchIsTooMuch(t *testing.T) {
 		return &narrow{Conn: conn}, err
 	}})
 	t.Cleanup(func() { _ = client.Close() })
-	posts := postgres.NewPosts(h.pool, outbox.Encode, func(context.Context) {})
+	posts := postgres.NewPosts(h.pool, outbox.Encode, func() {})
 	for id := ingest.MessageID(1); id <= 200; id++ {
 		p := ingest.Post{Message: id, PostedAt: time.Now(), Text: strings.Repeat("x", 20_000)}
 		if _, err := posts.SavePage(t.Context(), 7, ingest.Page{Posts: []ingest.Post{p}, Covered: ingest.Range{First: id, Last: id}}, time.Now()); err != nil {
@@ -272,7 +272,7 @@ func (c crashingLead) Next(ctx context.Context, sent int64, limit int) ([]ingest
 func TestRelayRepeatsWhatWasNotMarked(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	h.store(t, func(context.Context) {}, 7, 1, 300)
+	h.store(t, func() {}, 7, 1, 300)
 	h.relay(t, crashing{postgres.NewOutbox(h.pool), make(chan struct{})}, h.redis)
 	until(t, "the same events again, by the same ids", func() bool { // before the crash a part may go out: transactions of other tests hold the rest back
 		got := h.ids(t)
@@ -406,7 +406,7 @@ func TestOnlyOneRelayLeads(t *testing.T) {
 	o := postgres.NewOutbox(h.pool)
 	r1, stop1 := h.relay(t, o, h.redis)
 	r2, _ := h.relay(t, o, h.redis)
-	wake := func(ctx context.Context) { r1.Wake(ctx); r2.Wake(ctx) }
+	wake := func() { r1.Wake(); r2.Wake() }
 	h.store(t, wake, 7, 1, 200)
 	h.wait(t, 200)
 	until(t, "all marked as sent", func() bool { b, err := o.Backlog(t.Context()); return err == nil && b.Unsent == 0 })
@@ -421,7 +421,7 @@ func TestOnlyOneRelayLeads(t *testing.T) {
 func BenchmarkRelay(b *testing.B) {
 	h := open(b)
 	const events = 100_000
-	h.store(b, func(context.Context) {}, 7, 1, events)
+	h.store(b, func() {}, 7, 1, events)
 	for b.Loop() {
 		if _, err := h.pool.Exec(b.Context(), "UPDATE parser.relay SET tx = '0', id = 0"); err != nil {
 			b.Fatal(err)

@@ -51,9 +51,7 @@ func (s stream) add(ctx context.Context, end ingest.Place, events []ingest.Outgo
 		var added *redis.Cmd
 		_, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 			for i := range events {
-				e := &events[i]
-				added = pipe.Do(ctx, "XADD", s.name, "*", "event", e.Bytes, "id", ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind), "kind", string(e.Kind),
-					"channel", strconv.FormatInt(int64(e.Channel), 10), "message", strconv.FormatInt(int64(e.Message), 10))
+				added = pipe.Do(ctx, s.entry(&events[i])...)
 			}
 			pipe.Set(ctx, s.endKey(), events[len(events)-1].Place.String(), 0)
 			return nil
@@ -67,6 +65,16 @@ func (s stream) add(ctx context.Context, end ingest.Place, events []ingest.Outgo
 		err = errLost
 	}
 	return last, err
+}
+
+// entry is the command that adds an event.
+func (s stream) entry(e *ingest.Outgoing) []any {
+	fields := append(make([]any, 0, 15), "XADD", s.name, "*", "event", e.Bytes, "id", ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind), "kind", string(e.Kind),
+		"channel", strconv.FormatInt(int64(e.Channel), 10), "message", strconv.FormatInt(int64(e.Message), 10))
+	if e.Traceparent != "" {
+		fields = append(fields, "traceparent", e.Traceparent)
+	}
+	return fields
 }
 
 // acked is the id of an entry such that every consumer group has acknowledged it and all before; "" when there are no groups, or nothing is.

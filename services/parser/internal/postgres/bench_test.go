@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -46,7 +45,7 @@ func BenchmarkSavePage(b *testing.B) {
 			if err := postgres.NewOutbox(pool).KeepDays(b.Context(), time.Now(), time.Hour); err != nil {
 				b.Fatal(err)
 			}
-			store := postgres.NewPosts(pool, outbox.Encode, func(context.Context) {})
+			store := postgres.NewPosts(pool, outbox.Encode, func() {})
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				if _, err := store.SavePage(b.Context(), 42, typical(tc.first(i)), time.Now()); err != nil {

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -27,7 +26,7 @@ func TestAMessageThatCannotBeStoredIsPutAside(t *testing.T) {
 			return nil, errors.New("too large")
 		}
 		return ingesttest.EncodeID(e)
-	}, func(context.Context) {})
+	}, func() {})
 	page := func() ingest.Page {
 		p := ingest.Page{Covered: ingest.Range{First: 1, Last: 100}}
 		for id := ingest.MessageID(1); id <= 100; id++ {

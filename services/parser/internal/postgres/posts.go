@@ -16,7 +16,7 @@ import (
 type Posts struct {
 	pool   *pgxpool.Pool
 	encode ingest.Encoder
-	wake   func(context.Context)
+	wake   func()
 }
 
 var (
@@ -25,7 +25,7 @@ var (
 )
 
 // NewPosts is the store of posts in a migrated database. Events are stored as encode makes them; wake hears of every commit that brought some.
-func NewPosts(pool *pgxpool.Pool, encode ingest.Encoder, wake func(context.Context)) *Posts {
+func NewPosts(pool *pgxpool.Pool, encode ingest.Encoder, wake func()) *Posts {
 	return &Posts{pool: pool, encode: encode, wake: wake}
 }
 
@@ -42,7 +42,7 @@ func (s *Posts) SavePage(ctx context.Context, channel ingest.ChannelID, page ing
 		return ingest.Saved{}, failed(fmt.Sprintf("save messages %d to %d of channel %d", page.Covered.First, page.Covered.Last, channel), err)
 	}
 	if len(change.Events) > 0 {
-		s.wake(ctx)
+		s.wake()
 	}
 	return change.Saved, nil
 }
@@ -133,7 +133,7 @@ func (s *Posts) write(ctx context.Context, conn *pgxpool.Conn, channel ingest.Ch
 	if len(page.Unreadable) > 0 {
 		queueUnreadable(&b, channel, page.Unreadable, now)
 	}
-	if err := s.queueEvents(&b, channel, c.Events, now); err != nil {
+	if err := s.queueEvents(ctx, &b, channel, c.Events, now); err != nil {
 		return err
 	}
 	b.Queue("COMMIT")

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/tidemark/tidemark/kit/pg/pgtest"
@@ -13,7 +12,7 @@ func TestPosts(t *testing.T) {
 	t.Parallel()
 	ingesttest.TestStore(t, func(t *testing.T) ingesttest.Opened {
 		pool := pgtest.New(t, postgres.Schema, postgres.Migrations())
-		posts := postgres.NewPosts(pool, ingesttest.EncodeID, func(context.Context) {})
+		posts := postgres.NewPosts(pool, ingesttest.EncodeID, func() {})
 		return ingesttest.Opened{Store: posts, Reader: posts, Quarantine: posts, Events: func() (ids []string) {
 			rows, err := pool.Query(t.Context(), "SELECT convert_from(event, 'UTF8') FROM parser.events ORDER BY tx, id")
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/tidemark/tidemark/kit/telemetry"
 	"github.com/tidemark/tidemark/services/parser/internal/ingest"
 )
 
@@ -33,8 +34,8 @@ FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS page(message
 ON CONFLICT (channel_id, message_id) DO UPDATE SET last_id = excluded.last_id, raw = excluded.raw, problem = excluded.problem, last_seen_at = excluded.last_seen_at,
     failures = parser.quarantine.failures + 1`
 
-const insertEvents = `INSERT INTO parser.events (tx, channel_id, message_id, revision, kind, recorded_at, event)
-SELECT pg_current_xact_id(), $1, message_id, revision, kind, $2, event
+const insertEvents = `INSERT INTO parser.events (tx, channel_id, message_id, revision, kind, recorded_at, event, traceparent)
+SELECT pg_current_xact_id(), $1, message_id, revision, kind, $2, event, nullif($7, '')
 FROM unnest($3::bigint[], $4::integer[], $5::text[], $6::bytea[]) AS page(message_id, revision, kind, event)`
 
 // replace makes room for rows that change, and keeps what edited ones said.
@@ -107,7 +108,7 @@ func queueUnreadable(b *pgx.Batch, channel ingest.ChannelID, unreadable []ingest
 	b.Queue(quarantine, int64(channel), now, messages, lasts, raws, problems)
 }
 
-func (s *Posts) queueEvents(b *pgx.Batch, channel ingest.ChannelID, events []ingest.Event, now time.Time) error {
+func (s *Posts) queueEvents(ctx context.Context, b *pgx.Batch, channel ingest.ChannelID, events []ingest.Event, now time.Time) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -119,7 +120,7 @@ func (s *Posts) queueEvents(b *pgx.Batch, channel ingest.ChannelID, events []ing
 	if err != nil {
 		return err
 	}
-	b.Queue(insertEvents, int64(channel), now, messages, revisions, kinds, bodies)
+	b.Queue(insertEvents, int64(channel), now, messages, revisions, kinds, bodies, telemetry.Traceparent(ctx))
 	return nil
 }
 
