@@ -33,6 +33,7 @@ bin/grpcurl -plaintext 127.0.0.1:8010 list
 bin/grpcurl -plaintext 127.0.0.1:8010 tidemark.scheduler.v1.SchedulerService/GetStatus
 id=$(bin/tidemark channel list | awk '/harbour_daily/ {print $1}')
 bin/grpcurl -plaintext -d "{\"channel_id\": $id}" 127.0.0.1:8010 tidemark.watermark.v1.WatermarkService/GetCoverage
+scripts/runbook.sh "$dir/data" "$id"
 
 echo "-- what goes wrong says what to do"
 refused bin/tidemark channel add @no_such_channel_here

@@ -39,7 +39,7 @@ func (s *stack) page(ctx context.Context, block string) error {
 	if err != nil {
 		return err
 	}
-	script := fmt.Sprintf("docker() { command docker compose -p %s --env-file %q --project-directory %q --profile demo \"${@:2}\"; }\n%s", project, s.file, root, found[1])
+	script := fmt.Sprintf("docker() { (cd %q && command docker compose -p %s --env-file %q --profile demo \"${@:2}\"); }\n%s", root, project, s.file, found[1])
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script) //nolint:gosec // our own page
 	cmd.Dir, cmd.Env = s.dir, s.clean()
 	if out, err := cmd.CombinedOutput(); err != nil {
