@@ -31,14 +31,15 @@ type ParserBudget struct {
 }
 
 type ParserEvent struct {
-	Tx         pgtype.Uint64
-	ID         int64
-	ChannelID  int64
-	MessageID  int64
-	Revision   int32
-	Kind       string
-	RecordedAt time.Time
-	Event      []byte
+	Tx          pgtype.Uint64
+	ID          int64
+	ChannelID   int64
+	MessageID   int64
+	Revision    int32
+	Kind        string
+	RecordedAt  time.Time
+	Event       []byte
+	Traceparent pgtype.Text
 }
 
 type ParserEventsDefault struct {
