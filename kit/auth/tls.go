@@ -70,6 +70,14 @@ func (f Files) load() (m material, err error) {
 	return m, nil
 }
 
+// Ends is when the own certificate does; the zero time without one.
+func (t *TLS) Ends() time.Time {
+	if m := t.material.now(); len(m.own) > 0 {
+		return m.own[0].Leaf.NotAfter
+	}
+	return time.Time{}
+}
+
 // server is the configuration of one handshake. A client's certificate is asked for, and must be good when there is one; who must have one is
 // decided per call. Sessions are not resumed: a resumed one would skip looking at certificates that changed since.
 func (t *TLS) server() *tls.Config {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
 	"github.com/tidemark/tidemark/kit/auth"
@@ -43,8 +44,11 @@ func (d Doors) Check(grpcAddr string) error {
 	return nil
 }
 
+// certificateEnd is a metric, so that somebody hears of it while the certificate is still good. In seconds of Unix time.
+const certificateEnd = "tidemark_certificate_end_timestamp_seconds"
+
 // locks are what a server needs to be behind these doors.
-func (d Doors) locks(log *slog.Logger) (o rpc.ServerOptions, err error) {
+func (d Doors) locks(log *slog.Logger, registry prometheus.Registerer) (o rpc.ServerOptions, err error) {
 	guard := auth.Options{Certificates: d.TLSCAFile != "", Peers: d.TLSPeers, Audit: log, Now: time.Now}
 	if d.TLSCertFile != "" || d.TLSKeyFile != "" {
 		t, err := auth.OpenTLS(d.files(), log, time.Now)
@@ -52,6 +56,9 @@ func (d Doors) locks(log *slog.Logger) (o rpc.ServerOptions, err error) {
 			return o, err
 		}
 		o.Credentials = t.Server()
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: certificateEnd, Help: "When the certificate that is served ends."}, func() float64 {
+			return float64(t.Ends().Unix())
+		}))
 	}
 	if d.TokensFile != "" {
 		if guard.Tokens, err = auth.OpenTokens(d.TokensFile, log); err != nil {

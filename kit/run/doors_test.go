@@ -2,11 +2,16 @@ package run
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemark/tidemark/kit/auth"
+	"github.com/tidemark/tidemark/kit/auth/ca"
 )
 
 func TestADoorIsNotOpenedToTheWorldByAccident(t *testing.T) {
@@ -70,5 +75,41 @@ func TestDoorsAreFlags(t *testing.T) {
 	}
 	if _, err := parse("parser", "", []string{"--tls-peers=grafana=none"}, nil, &cli, io.Discard); err == nil {
 		t.Error("a scope that cannot be given is taken")
+	}
+}
+
+// The metric is of the certificate that is served now, not of the one that was there at the start.
+func TestACertificateTellsItsEnd(t *testing.T) {
+	t.Parallel()
+	dir, registry, now := t.TempDir(), prometheus.NewRegistry(), time.Now()
+	if _, err := ca.Init(dir, now); err != nil {
+		t.Fatal(err)
+	}
+	crt, key := ca.Paths(dir, "parser")
+	issued := func(at time.Time) float64 {
+		t.Helper()
+		o, err := ca.Issue(dir, "parser", []string{"localhost"}, true, at)
+		if err != nil || o.Done == "kept" {
+			t.Fatal(o, err)
+		}
+		return float64(o.Cert.NotAfter.Unix())
+	}
+	first := issued(now)
+	if _, err := (Doors{TLSCertFile: crt, TLSKeyFile: key}).locks(slog.New(slog.DiscardHandler), registry); err != nil {
+		t.Fatal(err)
+	}
+	told := func() float64 {
+		t.Helper()
+		families, err := registry.Gather()
+		if err != nil || len(families) != 1 || families[0].GetName() != certificateEnd {
+			t.Fatal(families, err)
+		}
+		return families[0].GetMetric()[0].GetGauge().GetValue()
+	}
+	if got := told(); got != first {
+		t.Errorf("got %f, want %f", got, first)
+	}
+	if second := issued(now.Add(ca.Life - ca.RenewBefore + time.Hour)); told() != second || second == first {
+		t.Errorf("renewed: got %f, want %f", told(), second)
 	}
 }

@@ -92,7 +92,7 @@ func (o Options) doors(ctx context.Context) (locks rpc.ServerOptions, b bound, e
 	if err := o.Doors.Check(o.GRPCAddr); err != nil {
 		return locks, b, err
 	}
-	if locks, err = o.Doors.locks(o.Log); err != nil {
+	if locks, err = o.Doors.locks(o.Log, o.Registry); err != nil {
 		return locks, b, err
 	}
 	locks.Log, locks.Registry, locks.Traces = o.Log, o.Registry, o.Traces

@@ -87,7 +87,7 @@ func everything(t *testing.T) []string {
 	}
 	t.Cleanup(schedulers.Close)
 	_ = rpc.NewServer(rpc.ServerOptions{Log: log, Registry: r})
-	return append(declared(r), "tidemark_build_info", "tidemark_ready") // the process's own
+	return append(declared(r), "tidemark_build_info", "tidemark_ready", "tidemark_certificate_end_timestamp_seconds") // the process's own
 }
 
 var (
