@@ -4,15 +4,11 @@ package ca
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -157,65 +153,4 @@ func lacks(c, parent *x509.Certificate, hosts []string, now time.Time) string {
 		}
 	}
 	return ""
-}
-
-var errNone = errors.New("there is none")
-
-// load reads a certificate and its key; errNone when neither is there.
-func load(dir, name string) (*x509.Certificate, *ecdsa.PrivateKey, error) {
-	crt, keyFile := Paths(dir, name)
-	certText, certErr := os.ReadFile(crt)
-	keyText, keyErr := os.ReadFile(keyFile)
-	if errors.Is(certErr, fs.ErrNotExist) && errors.Is(keyErr, fs.ErrNotExist) {
-		return nil, nil, errNone
-	}
-	if err := errors.Join(certErr, keyErr); err != nil {
-		return nil, nil, fmt.Errorf("%s and %s belong together: %w", crt, keyFile, err)
-	}
-	certBlock, _ := pem.Decode(certText)
-	keyBlock, _ := pem.Decode(keyText)
-	if certBlock == nil || keyBlock == nil {
-		return nil, nil, fmt.Errorf("%s and %s must hold PEM", crt, keyFile)
-	}
-	cert, err := x509.ParseCertificate(certBlock.Bytes)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", crt, err)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(keyBlock.Bytes)
-	key, ok := parsed.(*ecdsa.PrivateKey)
-	if err != nil || !ok || !key.PublicKey.Equal(cert.PublicKey) {
-		return nil, nil, fmt.Errorf("%s is not the key of %s", keyFile, crt)
-	}
-	return cert, key, nil
-}
-
-// issue makes a key and its certificate; without a parent it signs itself. The key is put in place first: between the two a reader sees a pair that does not
-// fit, and waits for the next look.
-func issue(dir, name string, template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
-	}
-	if parent == nil {
-		parent, parentKey = template, key
-	}
-	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
-		return nil, fmt.Errorf("make a serial number: %w", err)
-	}
-	signed, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
-	if err != nil {
-		return nil, fmt.Errorf("sign the certificate of %s: %w", name, err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("write the key of %s: %w", name, err)
-	}
-	crt, keyFile := Paths(dir, name)
-	if err := auth.Replace(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600); err != nil {
-		return nil, err
-	}
-	if err := auth.Replace(crt, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), 0o644); err != nil {
-		return nil, err
-	}
-	return x509.ParseCertificate(signed)
 }

@@ -1,6 +1,8 @@
 package ca
 
 import (
+	"crypto/ecdsa"
+	"crypto/tls"
 	"crypto/x509"
 	"net"
 	"os"
@@ -50,6 +52,47 @@ func TestCertificatesAreMadeOnceAndNeverOverwrittenSilently(t *testing.T) {
 	}
 	if _, err := Init(dir, now.Add(authorityLife+time.Hour)); err == nil {
 		t.Error("an authority that is over is kept")
+	}
+}
+
+// Whatever a crash leaves behind, the pair fits, and asking again finishes what was begun.
+func TestACrashBetweenKeyAndCertificateIsNoMatter(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), time.Now()
+	remove := func(crt string) {
+		t.Helper()
+		if err := os.Remove(crt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := func(o Outcome, err error) *x509.Certificate {
+		t.Helper()
+		if err != nil || o.Done == "kept" {
+			t.Fatal(o.Done, err)
+		}
+		return o.Cert
+	}
+	authority := made(Init(dir, now))
+	crt, _ := Paths(dir, "ca")
+	remove(crt)
+	if again := made(Init(dir, now)); !again.PublicKey.(*ecdsa.PublicKey).Equal(authority.PublicKey) {
+		t.Error("the authority has another key than the one that was there")
+	}
+	crt, key := Paths(dir, "parser")
+	first := made(Issue(dir, "parser", nil, false, now))
+	remove(crt)
+	made(Issue(dir, "parser", nil, false, now))
+	if renewed := made(Issue(dir, "parser", nil, true, now.Add(Life))); !renewed.PublicKey.(*ecdsa.PublicKey).Equal(first.PublicKey) {
+		t.Error("a renewal changed the key, which a crash can separate from its certificate")
+	}
+	if _, err := tls.LoadX509KeyPair(crt, key); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(key, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Issue(dir, "parser", nil, true, now); err == nil {
+		t.Error("a broken key is taken")
 	}
 }
 
