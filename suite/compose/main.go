@@ -19,7 +19,7 @@ type test struct {
 	Grpcurl string `help:"The grpcurl to call with." default:"bin/grpcurl"`
 	Bin     string `help:"Where the tidemark command is." default:"bin" type:"path"`
 	Keep    bool   `help:"Leave the containers running when something is wrong."`
-	Scaled  bool   `help:"Only the second round, with two schedulers and two parsers, and with locks."`
+	Scaled  bool   `help:"Only the second round, with two of each service, and with locks."`
 	NoBuild bool   `help:"Take the images that there are."`
 }
 
@@ -97,9 +97,9 @@ func (s *stack) single(ctx context.Context) error {
 	return s.all(ctx, steps)
 }
 
-// scaled is two schedulers and two parsers, of which one dies, then the other; behind locks.
+// scaled is two of each service, of which one dies, then the other; behind locks.
 func (s *stack) scaled(ctx context.Context) error {
-	if err := s.up(ctx, "--scale", "scheduler=2", "--scale", "parser=2"); err != nil {
+	if err := s.up(ctx, "--scale", "scheduler=2", "--scale", "parser=2", "--scale", "watermark=2"); err != nil {
 		return err
 	}
 	steps := []step{
@@ -110,7 +110,7 @@ func (s *stack) scaled(ctx context.Context) error {
 		{"tidemark status with a token shows all channels", s.status},
 		{"nothing, too little, a stranger's certificate, a revoked token: refused", s.refused},
 	}
-	for _, name := range []string{"scheduler", "parser"} {
+	for _, name := range []string{"scheduler", "parser", "watermark"} {
 		for i := range 2 {
 			steps = append(steps, step{fmt.Sprintf("%s %d of 2 is killed, the other goes on alone, and nothing is missing", name, i+1),
 				func(ctx context.Context) error { return s.oneKilled(ctx, name, i) }})
