@@ -38,7 +38,7 @@ type telegram struct {
 func (f *telegram) ResolveChannel(_ context.Context, r *parserv1.ResolveChannelRequest) (*parserv1.ResolveChannelResponse, error) {
 	id, err := strconv.ParseInt(r.GetRef(), 10, 64)
 	if err != nil {
-		return nil, rpc.Error(codes.NotFound, "USERNAME_NOT_OCCUPIED", "there is no channel "+r.GetRef(), rpc.WithMeta("ref", r.GetRef()))
+		return nil, rpc.Error(codes.NotFound, "CHANNEL_NOT_FOUND", "there is no channel "+r.GetRef(), rpc.WithMeta("ref", r.GetRef()))
 	}
 	return &parserv1.ResolveChannelResponse{Channel: &typev1.Channel{Id: id, Title: "Title", Kind: typev1.ChannelKind_CHANNEL_KIND_BROADCAST}}, nil
 }
@@ -211,14 +211,14 @@ func TestRefusals(t *testing.T) {
 		reason string
 		field  string
 	}{
-		"unknown username":    {second(channels.AddChannel(ctx, &schedulerv1.AddChannelRequest{Ref: "nobody"})), codes.NotFound, "USERNAME_NOT_OCCUPIED", ""},
+		"unknown username":    {second(channels.AddChannel(ctx, &schedulerv1.AddChannelRequest{Ref: "nobody"})), codes.NotFound, "CHANNEL_NOT_FOUND", ""},
 		"interval too short":  {second(channels.AddChannel(ctx, &schedulerv1.AddChannelRequest{Ref: "1", Interval: durationpb.New(time.Second)})), codes.InvalidArgument, "INVALID_FIELD", "interval"},
-		"horizon of nothing":  {second(channels.AddChannel(ctx, &schedulerv1.AddChannelRequest{Ref: "1", Horizon: &schedulerv1.Horizon{Limit: &schedulerv1.Horizon_Messages{}}})), codes.InvalidArgument, "INVALID_FIELD", "horizon.messages"},
+		"horizon of nothing":  {second(channels.AddChannel(ctx, &schedulerv1.AddChannelRequest{Ref: "1", Horizon: &schedulerv1.Horizon{Limit: &schedulerv1.Horizon_Ids{}}})), codes.InvalidArgument, "INVALID_FIELD", "horizon.ids"},
 		"no channel":          {second(channels.PauseChannel(ctx, &schedulerv1.PauseChannelRequest{})), codes.InvalidArgument, "INVALID_FIELD", "channel_id"},
-		"not followed":        {second(channels.PauseChannel(ctx, &schedulerv1.PauseChannelRequest{ChannelId: 9})), codes.NotFound, "NOT_FOUND", ""},
-		"trigger of nobody":   {second(runs.TriggerRun(ctx, &schedulerv1.TriggerRunRequest{ChannelId: 9})), codes.NotFound, "NOT_FOUND", ""},
+		"not followed":        {second(channels.PauseChannel(ctx, &schedulerv1.PauseChannelRequest{ChannelId: 9})), codes.NotFound, "CHANNEL_NOT_FOLLOWED", ""},
+		"trigger of nobody":   {second(runs.TriggerRun(ctx, &schedulerv1.TriggerRunRequest{ChannelId: 9})), codes.NotFound, "CHANNEL_NOT_FOLLOWED", ""},
 		"trigger of paused":   {second(runs.TriggerRun(ctx, &schedulerv1.TriggerRunRequest{ChannelId: 42})), codes.FailedPrecondition, "CHANNEL_PAUSED", ""},
-		"no such run":         {second(runs.GetRun(ctx, &schedulerv1.GetRunRequest{RunId: 9})), codes.NotFound, "NOT_FOUND", ""},
+		"no such run":         {second(runs.GetRun(ctx, &schedulerv1.GetRunRequest{RunId: 9})), codes.NotFound, "RUN_NOT_FOUND", ""},
 		"update without mask": {second(channels.UpdateChannel(ctx, &schedulerv1.UpdateChannelRequest{ChannelId: 9})), codes.InvalidArgument, "INVALID_FIELD", "update_mask"},
 		"update of the title": {second(channels.UpdateChannel(ctx, &schedulerv1.UpdateChannelRequest{ChannelId: 9, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"title"}}})), codes.InvalidArgument, "INVALID_FIELD", "update_mask"},
 		"a made-up token":     {second(runs.ListRuns(ctx, &schedulerv1.ListRunsRequest{PageToken: "x"})), codes.InvalidArgument, "INVALID_FIELD", "page_token"},

@@ -89,7 +89,7 @@ func TestTalliesAreShown(t *testing.T) {
 		}
 	}
 	if _, err := c.ReportChecks(t.Context(), &watermarkv1.ReportChecksRequest{Checks: []*watermarkv1.Check{
-		{ChannelId: 1, State: watermarkv1.WatermarkState_WATERMARK_STATE_IDLE, TopId: 10, CheckedAt: rpc.Stamp(now)},
+		{ChannelId: 1, State: watermarkv1.WatermarkState_WATERMARK_STATE_IDLE, TopId: 10, AttemptedAt: rpc.Stamp(now)},
 	}}); err != nil {
 		t.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func TestARedisThatComesBackAnswersNothingOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	road.set(true)
-	if _, err := c.RewindWatermark(ctx, &watermarkv1.RewindWatermarkRequest{ChannelId: 1, Reason: "test", Etag: got.GetWatermark().GetEtag()}); err != nil {
+	if _, err := c.RewindWatermark(ctx, &watermarkv1.RewindWatermarkRequest{ChannelId: 1, All: true, Reason: "test", Etag: got.GetWatermark().GetEtag()}); err != nil {
 		t.Fatalf("rewind without Redis: %v", err)
 	}
 	road.set(false)

@@ -29,7 +29,6 @@ type show struct {
 	floods   *floods
 	dice     *rand.Rand // of what is not worth a place in the schedule
 	report   *report
-	refresh  bool // the scheduler reads covered ids again when asked to
 }
 
 // play is the whole of one seed.
@@ -79,20 +78,6 @@ func (h *show) prepare(ctx context.Context) error {
 	h.canaries = &canaries{stage: h.stage, world: h.world, eyes: h.eyes, floods: h.floods}
 	if err := h.call(ctx, h.accounts, startWithin, login); err != nil {
 		return fmt.Errorf("log in: %w", err)
-	}
-	err = h.call(ctx, h.schedules, startWithin, func(ctx context.Context, conn *grpc.ClientConn) error {
-		_, err := schedulerv1.NewRunServiceClient(conn).BackfillChannel(ctx, &schedulerv1.BackfillChannelRequest{ChannelId: 1})
-		if code := status.Code(err); code == codes.Unavailable {
-			return err
-		}
-		h.refresh = status.Code(err) != codes.Unimplemented
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("ask for a backfill: %w", err)
-	}
-	if h.world.changes = h.refresh; !h.refresh {
-		h.say("UNIMPLEMENTED: skipped: reading covered ids again (RunService.Backfill), and with it all edits and deletions")
 	}
 	return nil
 }

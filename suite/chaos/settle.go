@@ -29,9 +29,7 @@ func (h *show) settle(ctx context.Context) {
 		h.report.blame("not quiet %s after everything was lifted: %s", time.Since(began).Round(time.Second), h.loud(ctx))
 	}
 	h.say("quiet after %s", time.Since(began).Round(100*time.Millisecond))
-	if h.refresh {
-		h.readAgain(ctx)
-	}
+	h.readAgain(ctx)
 }
 
 // lift ends all trouble.
@@ -95,7 +93,7 @@ func (h *show) readAgain(ctx context.Context) {
 	began := time.Now()
 	for _, c := range h.world.channels {
 		err := h.call(ctx, h.schedules, startWithin, func(ctx context.Context, conn *grpc.ClientConn) error {
-			_, err := schedulerv1.NewRunServiceClient(conn).BackfillChannel(ctx, &schedulerv1.BackfillChannelRequest{ChannelId: c.id})
+			_, err := schedulerv1.NewRunServiceClient(conn).RereadChannel(ctx, &schedulerv1.RereadChannelRequest{ChannelId: c.id})
 			return err
 		})
 		if err != nil {

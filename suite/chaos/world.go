@@ -48,7 +48,6 @@ type driver struct {
 	mu       sync.Mutex
 	channels []*channel
 	did      map[string]int
-	changes  bool // edits and deletions are made, too
 }
 
 func newDriver(s *stage, a *auditor, all []world.Summary) *driver {
@@ -103,13 +102,10 @@ func (d *driver) change(ctx context.Context, c *channel, calm bool) (what string
 	case n < 640:
 		_, _, err = t.grow(ctx, c.id, 90+d.rand.IntN(130)) // over the edges of pages
 		return "big burst", err
-	case n < 660 && calm && d.changes:
+	case n < 660 && calm:
 		return "poison", d.poison(ctx, c)
 	case n < 672 && calm && c.followed:
 		return "private", d.private(ctx, c)
-	case !d.changes:
-		_, err = t.post(ctx, c.id, "")
-		return "post", err
 	case n < 830:
 		return "edit", d.edit(ctx, c, ref)
 	case n < 980:

@@ -77,7 +77,7 @@ func (h *house) refused(channel int64) {
 		return err
 	}
 	logout := func(c *grpc.ClientConn) error {
-		_, err := parserv1.NewAccountServiceClient(c).Logout(h.Context(), &parserv1.LogoutRequest{AccountId: 12345})
+		_, err := parserv1.NewAccountServiceClient(c).LogoutAccount(h.Context(), &parserv1.LogoutAccountRequest{AccountId: 12345})
 		return err
 	}
 	login := func(c *grpc.ClientConn) error {
@@ -276,7 +276,7 @@ func scopeProblem(m protoreflect.MethodDescriptor) string {
 		return ""
 	}
 	options, _ := m.Options().(*descriptorpb.MethodOptions)
-	reads := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS || strings.HasPrefix(string(m.Name()), "Watch")
+	reads := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
 	if reads != (need.Scope == auth.Read) {
 		return fmt.Sprintf("has scope %s, and its idempotency_level is %s", need.Scope, options.GetIdempotencyLevel())
 	}

@@ -43,7 +43,7 @@ func TestARestoredBackupLosesNothing(t *testing.T) {
 	h.page("restore")
 	h.start()
 	for _, c := range h.world.Summaries() {
-		if _, err := h.runs.BackfillChannel(t.Context(), &schedulerv1.BackfillChannelRequest{ChannelId: c.ID}); err != nil {
+		if _, err := h.runs.RereadChannel(t.Context(), &schedulerv1.RereadChannelRequest{ChannelId: c.ID}); err != nil {
 			t.Fatal(err)
 		}
 	}

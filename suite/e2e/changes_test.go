@@ -31,7 +31,7 @@ func TestWhatIsDeepIsReadAgainWhenAskedFor(t *testing.T) {
 	h := build(t, tgsim.Spec{Seed: 22, Messages: 700, End: end})
 	name := h.names()[0]
 	id := h.truth(name).ID
-	if _, err := h.runs.BackfillChannel(t.Context(), &schedulerv1.BackfillChannelRequest{ChannelId: id}); rpc.Reason(err) != "NOT_FOUND" {
+	if _, err := h.runs.RereadChannel(t.Context(), &schedulerv1.RereadChannelRequest{ChannelId: id}); rpc.Reason(err) != "CHANNEL_NOT_FOLLOWED" {
 		t.Errorf("backfill of a channel that is not followed: got %v", err)
 	}
 	h.follow(name)
@@ -43,10 +43,10 @@ func TestWhatIsDeepIsReadAgainWhenAskedFor(t *testing.T) {
 	if _, err := h.world.Delete(name, posts[90].ID, posts[200].ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.runs.BackfillChannel(t.Context(), &schedulerv1.BackfillChannelRequest{ChannelId: id, Ids: &typev1.IdRange{First: 9000, Last: 9001}}); rpc.Reason(err) != "INVALID_FIELD" {
+	if _, err := h.runs.RereadChannel(t.Context(), &schedulerv1.RereadChannelRequest{ChannelId: id, Ids: &typev1.IdRange{First: 9000, Last: 9001}}); rpc.Reason(err) != "INVALID_FIELD" {
 		t.Errorf("backfill of what is not covered: got %v", err)
 	}
-	got, err := h.runs.BackfillChannel(t.Context(), &schedulerv1.BackfillChannelRequest{ChannelId: id})
+	got, err := h.runs.RereadChannel(t.Context(), &schedulerv1.RereadChannelRequest{ChannelId: id})
 	if err != nil || got.GetIds().GetFirst() != 1 || got.GetIds().GetLast() < 600 {
 		t.Fatalf("got %v, %v, want all of the channel waiting", got, err)
 	}

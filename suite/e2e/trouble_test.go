@@ -204,7 +204,7 @@ func TestAnotherLoginReadsOn(t *testing.T) {
 			h := build(t, tgsim.Spec{Seed: 61, Channels: 2, Messages: 80, End: end, Joined: func(int) bool { return joined }})
 			h.follow(h.names()...)
 			h.complete(h.names()...)
-			if _, err := h.accounts.Logout(t.Context(), &parserv1.LogoutRequest{AccountId: h.world.Accounts()[0].ID}); err != nil {
+			if _, err := h.accounts.LogoutAccount(t.Context(), &parserv1.LogoutAccountRequest{AccountId: h.world.Accounts()[0].ID}); err != nil {
 				t.Fatal(err)
 			}
 			h.login()

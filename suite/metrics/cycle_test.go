@@ -197,7 +197,7 @@ func (h *house) troubles(names []string, ids []int64, seen *observed) {
 	h.eventually(func() string { // the mark may change between reading and rewinding
 		mark, err := h.marks.GetWatermark(h.Context(), &watermarkv1.GetWatermarkRequest{ChannelId: ids[3]})
 		if err == nil {
-			_, err = h.marks.RewindWatermark(h.Context(), &watermarkv1.RewindWatermarkRequest{ChannelId: ids[3], Reason: "test", Etag: mark.GetWatermark().GetEtag()})
+			_, err = h.marks.RewindWatermark(h.Context(), &watermarkv1.RewindWatermarkRequest{ChannelId: ids[3], All: true, Reason: "test", Etag: mark.GetWatermark().GetEtag()})
 		}
 		if err != nil {
 			return "a rewind: " + err.Error()

@@ -30,7 +30,7 @@ type channelAdd struct {
 	Refs     []string      `arg:"" name:"ref" help:"@name, https://t.me/name, or an id."`
 	Interval time.Duration `help:"How often to look; 0 is the server's default."`
 	Age      time.Duration `help:"Read back only this far; 0 reads all there is." xor:"horizon"`
-	Messages int64         `help:"Read back only this many messages; 0 reads all there is." xor:"horizon"`
+	Messages int64         `help:"Read back only this many message ids from the newest; 0 reads all there is." xor:"horizon"`
 }
 
 // Run adds each; one that cannot be added does not stop the others.
@@ -60,7 +60,7 @@ func (c *channelAdd) add(ctx context.Context, client schedulerv1.ChannelServiceC
 	case c.Age > 0:
 		req.Horizon = &schedulerv1.Horizon{Limit: &schedulerv1.Horizon_Age{Age: durationpb.New(c.Age)}}
 	case c.Messages > 0:
-		req.Horizon = &schedulerv1.Horizon{Limit: &schedulerv1.Horizon_Messages{Messages: c.Messages}}
+		req.Horizon = &schedulerv1.Horizon{Limit: &schedulerv1.Horizon_Ids{Ids: c.Messages}}
 	}
 	resp, err := client.AddChannel(ctx, req)
 	if err != nil {
@@ -175,14 +175,14 @@ type channelReread struct {
 // Run asks for it; it goes on by itself.
 func (c *channelReread) Run(ctx context.Context, out io.Writer) error {
 	return c.on(ctx, func(ctx context.Context, conn grpc.ClientConnInterface, ch *typev1.Channel) error {
-		req := &schedulerv1.BackfillChannelRequest{ChannelId: ch.GetId()}
+		req := &schedulerv1.RereadChannelRequest{ChannelId: ch.GetId()}
 		if c.First != 0 || c.Last != 0 {
 			req.Ids = &typev1.IdRange{First: max(c.First, 1), Last: c.Last}
 			if c.Last == 0 {
 				req.Ids.Last = 1<<31 - 1
 			}
 		}
-		resp, err := schedulerv1.NewRunServiceClient(conn).BackfillChannel(ctx, req)
+		resp, err := schedulerv1.NewRunServiceClient(conn).RereadChannel(ctx, req)
 		if err == nil {
 			_, _ = fmt.Fprintf(out, "%s: messages %d to %d will be read again, behind what is new; see `tidemark status`\n", handle(ch.GetUsername()), resp.GetIds().GetFirst(), resp.GetIds().GetLast())
 		}

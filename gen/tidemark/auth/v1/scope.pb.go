@@ -22,7 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Scope is what a caller may do. A greater one includes the smaller.
+// Scope is what a caller may do: ADMIN includes OPERATE, OPERATE includes READ. The numbers say nothing.
 type Scope int32
 
 const (

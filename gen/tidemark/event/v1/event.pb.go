@@ -24,14 +24,15 @@ const (
 )
 
 // Event is what a Redis Streams entry of `tidemark:posts` carries in its field `event`. Events of one channel arrive in the
-// order in which they were committed. Delivery is at least once: an event that comes again has the same id.
+// order in which they were committed. Delivery is at least once: an event that comes again has the same id. After a loss of the stream it is
+// filled again from an earlier event on, in the same order: who has seen those drops them by their ids.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Derived from channel, message, revision and kind, so it is the same at every delivery: "<channel>/<message>/<revision>/<kind>".
+	// The same at every delivery, and no other event's. Opaque: compare it, do not take it apart.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Telegram's bare, positive channel id.
 	ChannelId int64 `protobuf:"varint,2,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
-	// Message id within the channel.
+	// Message id within the channel; of a quarantined message whose bytes do not tell its id, the lowest that it can have.
 	MessageId int64 `protobuf:"varint,3,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// Revision of the post that this event brings, from 1; of `message.quarantined` that of the post we hold, 0 when there is none.
 	Revision int32 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -168,7 +169,7 @@ type Event_PostCreated struct {
 }
 
 type Event_PostEdited struct {
-	// `post.edited`: content changed; counters alone make no event.
+	// `post.edited`: content changed, or a post that was believed to be deleted is there; counters alone make no event.
 	PostEdited *PostEdited `protobuf:"bytes,11,opt,name=post_edited,json=postEdited,proto3,oneof"`
 }
 

@@ -158,12 +158,12 @@ type Account struct {
 	MaskedPhone string `protobuf:"bytes,3,opt,name=masked_phone,json=maskedPhone,proto3" json:"masked_phone,omitempty"`
 	// How it is.
 	State AccountState `protobuf:"varint,4,opt,name=state,proto3,enum=tidemark.parser.v1.AccountState" json:"state,omitempty"`
-	// With FLOODED: the longest of `floods`.
+	// When the longest wait ends of those that are too long to be waited out inline; absent without one.
 	BlockedUntil *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=blocked_until,json=blockedUntil,proto3" json:"blocked_until,omitempty"`
 	// Methods that Telegram told us to wait with.
 	Floods []*Flood `protobuf:"bytes,6,rep,name=floods,proto3" json:"floods,omitempty"`
-	// When it was logged in.
-	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// When it was logged in last.
+	LoggedInAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=logged_in_at,json=loggedInAt,proto3" json:"logged_in_at,omitempty"`
 	// Last answer from Telegram.
 	LastOkAt      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_ok_at,json=lastOkAt,proto3" json:"last_ok_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -242,9 +242,9 @@ func (x *Account) GetFloods() []*Flood {
 	return nil
 }
 
-func (x *Account) GetCreatedAt() *timestamppb.Timestamp {
+func (x *Account) GetLoggedInAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.CreatedAt
+		return x.LoggedInAt
 	}
 	return nil
 }
@@ -837,7 +837,7 @@ func (x *GetAccountResponse) GetAccount() *Account {
 	return nil
 }
 
-type LogoutRequest struct {
+type LogoutAccountRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Telegram's user id.
 	AccountId     int64 `protobuf:"varint,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
@@ -845,20 +845,20 @@ type LogoutRequest struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *LogoutRequest) Reset() {
-	*x = LogoutRequest{}
+func (x *LogoutAccountRequest) Reset() {
+	*x = LogoutAccountRequest{}
 	mi := &file_tidemark_parser_v1_account_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *LogoutRequest) String() string {
+func (x *LogoutAccountRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*LogoutRequest) ProtoMessage() {}
+func (*LogoutAccountRequest) ProtoMessage() {}
 
-func (x *LogoutRequest) ProtoReflect() protoreflect.Message {
+func (x *LogoutAccountRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_tidemark_parser_v1_account_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -870,38 +870,38 @@ func (x *LogoutRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use LogoutRequest.ProtoReflect.Descriptor instead.
-func (*LogoutRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use LogoutAccountRequest.ProtoReflect.Descriptor instead.
+func (*LogoutAccountRequest) Descriptor() ([]byte, []int) {
 	return file_tidemark_parser_v1_account_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *LogoutRequest) GetAccountId() int64 {
+func (x *LogoutAccountRequest) GetAccountId() int64 {
 	if x != nil {
 		return x.AccountId
 	}
 	return 0
 }
 
-type LogoutResponse struct {
+type LogoutAccountResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *LogoutResponse) Reset() {
-	*x = LogoutResponse{}
+func (x *LogoutAccountResponse) Reset() {
+	*x = LogoutAccountResponse{}
 	mi := &file_tidemark_parser_v1_account_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *LogoutResponse) String() string {
+func (x *LogoutAccountResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*LogoutResponse) ProtoMessage() {}
+func (*LogoutAccountResponse) ProtoMessage() {}
 
-func (x *LogoutResponse) ProtoReflect() protoreflect.Message {
+func (x *LogoutAccountResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_tidemark_parser_v1_account_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -913,8 +913,8 @@ func (x *LogoutResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use LogoutResponse.ProtoReflect.Descriptor instead.
-func (*LogoutResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use LogoutAccountResponse.ProtoReflect.Descriptor instead.
+func (*LogoutAccountResponse) Descriptor() ([]byte, []int) {
 	return file_tidemark_parser_v1_account_proto_rawDescGZIP(), []int{13}
 }
 
@@ -922,16 +922,16 @@ var File_tidemark_parser_v1_account_proto protoreflect.FileDescriptor
 
 const file_tidemark_parser_v1_account_proto_rawDesc = "" +
 	"\n" +
-	" tidemark/parser/v1/account.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\"\xf9\x02\n" +
+	" tidemark/parser/v1/account.proto\x12\x12tidemark.parser.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\"\xfc\x02\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1a\n" +
 	"\busername\x18\x02 \x01(\tR\busername\x12!\n" +
 	"\fmasked_phone\x18\x03 \x01(\tR\vmaskedPhone\x126\n" +
 	"\x05state\x18\x04 \x01(\x0e2 .tidemark.parser.v1.AccountStateR\x05state\x12?\n" +
 	"\rblocked_until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fblockedUntil\x121\n" +
-	"\x06floods\x18\x06 \x03(\v2\x19.tidemark.parser.v1.FloodR\x06floods\x129\n" +
-	"\n" +
-	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x128\n" +
+	"\x06floods\x18\x06 \x03(\v2\x19.tidemark.parser.v1.FloodR\x06floods\x12<\n" +
+	"\flogged_in_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"loggedInAt\x128\n" +
 	"\n" +
 	"last_ok_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\blastOkAt\"`\n" +
 	"\x05Flood\x12\x16\n" +
@@ -965,11 +965,11 @@ const file_tidemark_parser_v1_account_proto_rawDesc = "" +
 	"\n" +
 	"account_id\x18\x01 \x01(\x03R\taccountId\"K\n" +
 	"\x12GetAccountResponse\x125\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1b.tidemark.parser.v1.AccountR\aaccount\".\n" +
-	"\rLogoutRequest\x12\x1d\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1b.tidemark.parser.v1.AccountR\aaccount\"5\n" +
+	"\x14LogoutAccountRequest\x12\x1d\n" +
 	"\n" +
-	"account_id\x18\x01 \x01(\x03R\taccountId\"\x10\n" +
-	"\x0eLogoutResponse*\xd0\x01\n" +
+	"account_id\x18\x01 \x01(\x03R\taccountId\"\x17\n" +
+	"\x15LogoutAccountResponse*\xd0\x01\n" +
 	"\fAccountState\x12\x1d\n" +
 	"\x19ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ACCOUNT_STATE_ACTIVE\x10\x01\x12\x19\n" +
@@ -983,7 +983,7 @@ const file_tidemark_parser_v1_account_proto_rawDesc = "" +
 	"\x17LOGIN_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17LOGIN_STATE_CODE_NEEDED\x10\x01\x12\x1f\n" +
 	"\x1bLOGIN_STATE_PASSWORD_NEEDED\x10\x02\x12\x14\n" +
-	"\x10LOGIN_STATE_DONE\x10\x032\xf3\x04\n" +
+	"\x10LOGIN_STATE_DONE\x10\x032\x88\x05\n" +
 	"\x0eAccountService\x12c\n" +
 	"\n" +
 	"StartLogin\x12%.tidemark.parser.v1.StartLoginRequest\x1a&.tidemark.parser.v1.StartLoginResponse\"\x04\x88\xe7\x18\x030\x01\x12a\n" +
@@ -992,8 +992,8 @@ const file_tidemark_parser_v1_account_proto_rawDesc = "" +
 	"\x0eSubmitPassword\x12).tidemark.parser.v1.SubmitPasswordRequest\x1a*.tidemark.parser.v1.SubmitPasswordResponse\"\x04\x88\xe7\x18\x03\x12j\n" +
 	"\fListAccounts\x12'.tidemark.parser.v1.ListAccountsRequest\x1a(.tidemark.parser.v1.ListAccountsResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12d\n" +
 	"\n" +
-	"GetAccount\x12%.tidemark.parser.v1.GetAccountRequest\x1a&.tidemark.parser.v1.GetAccountResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12X\n" +
-	"\x06Logout\x12!.tidemark.parser.v1.LogoutRequest\x1a\".tidemark.parser.v1.LogoutResponse\"\a\x88\xe7\x18\x03\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
+	"GetAccount\x12%.tidemark.parser.v1.GetAccountRequest\x1a&.tidemark.parser.v1.GetAccountResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12m\n" +
+	"\rLogoutAccount\x12(.tidemark.parser.v1.LogoutAccountRequest\x1a).tidemark.parser.v1.LogoutAccountResponse\"\a\x88\xe7\x18\x03\x90\x02\x02B>Z<github.com/tidemark/tidemark/gen/tidemark/parser/v1;parserv1b\x06proto3"
 
 var (
 	file_tidemark_parser_v1_account_proto_rawDescOnce sync.Once
@@ -1024,15 +1024,15 @@ var file_tidemark_parser_v1_account_proto_goTypes = []any{
 	(*ListAccountsResponse)(nil),   // 11: tidemark.parser.v1.ListAccountsResponse
 	(*GetAccountRequest)(nil),      // 12: tidemark.parser.v1.GetAccountRequest
 	(*GetAccountResponse)(nil),     // 13: tidemark.parser.v1.GetAccountResponse
-	(*LogoutRequest)(nil),          // 14: tidemark.parser.v1.LogoutRequest
-	(*LogoutResponse)(nil),         // 15: tidemark.parser.v1.LogoutResponse
+	(*LogoutAccountRequest)(nil),   // 14: tidemark.parser.v1.LogoutAccountRequest
+	(*LogoutAccountResponse)(nil),  // 15: tidemark.parser.v1.LogoutAccountResponse
 	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
 }
 var file_tidemark_parser_v1_account_proto_depIdxs = []int32{
 	0,  // 0: tidemark.parser.v1.Account.state:type_name -> tidemark.parser.v1.AccountState
 	16, // 1: tidemark.parser.v1.Account.blocked_until:type_name -> google.protobuf.Timestamp
 	3,  // 2: tidemark.parser.v1.Account.floods:type_name -> tidemark.parser.v1.Flood
-	16, // 3: tidemark.parser.v1.Account.created_at:type_name -> google.protobuf.Timestamp
+	16, // 3: tidemark.parser.v1.Account.logged_in_at:type_name -> google.protobuf.Timestamp
 	16, // 4: tidemark.parser.v1.Account.last_ok_at:type_name -> google.protobuf.Timestamp
 	16, // 5: tidemark.parser.v1.Flood.blocked_until:type_name -> google.protobuf.Timestamp
 	1,  // 6: tidemark.parser.v1.StartLoginResponse.state:type_name -> tidemark.parser.v1.LoginState
@@ -1046,13 +1046,13 @@ var file_tidemark_parser_v1_account_proto_depIdxs = []int32{
 	8,  // 14: tidemark.parser.v1.AccountService.SubmitPassword:input_type -> tidemark.parser.v1.SubmitPasswordRequest
 	10, // 15: tidemark.parser.v1.AccountService.ListAccounts:input_type -> tidemark.parser.v1.ListAccountsRequest
 	12, // 16: tidemark.parser.v1.AccountService.GetAccount:input_type -> tidemark.parser.v1.GetAccountRequest
-	14, // 17: tidemark.parser.v1.AccountService.Logout:input_type -> tidemark.parser.v1.LogoutRequest
+	14, // 17: tidemark.parser.v1.AccountService.LogoutAccount:input_type -> tidemark.parser.v1.LogoutAccountRequest
 	5,  // 18: tidemark.parser.v1.AccountService.StartLogin:output_type -> tidemark.parser.v1.StartLoginResponse
 	7,  // 19: tidemark.parser.v1.AccountService.SubmitCode:output_type -> tidemark.parser.v1.SubmitCodeResponse
 	9,  // 20: tidemark.parser.v1.AccountService.SubmitPassword:output_type -> tidemark.parser.v1.SubmitPasswordResponse
 	11, // 21: tidemark.parser.v1.AccountService.ListAccounts:output_type -> tidemark.parser.v1.ListAccountsResponse
 	13, // 22: tidemark.parser.v1.AccountService.GetAccount:output_type -> tidemark.parser.v1.GetAccountResponse
-	15, // 23: tidemark.parser.v1.AccountService.Logout:output_type -> tidemark.parser.v1.LogoutResponse
+	15, // 23: tidemark.parser.v1.AccountService.LogoutAccount:output_type -> tidemark.parser.v1.LogoutAccountResponse
 	18, // [18:24] is the sub-list for method output_type
 	12, // [12:18] is the sub-list for method input_type
 	12, // [12:12] is the sub-list for extension type_name

@@ -24,7 +24,7 @@ const (
 	AccountService_SubmitPassword_FullMethodName = "/tidemark.parser.v1.AccountService/SubmitPassword"
 	AccountService_ListAccounts_FullMethodName   = "/tidemark.parser.v1.AccountService/ListAccounts"
 	AccountService_GetAccount_FullMethodName     = "/tidemark.parser.v1.AccountService/GetAccount"
-	AccountService_Logout_FullMethodName         = "/tidemark.parser.v1.AccountService/Logout"
+	AccountService_LogoutAccount_FullMethodName  = "/tidemark.parser.v1.AccountService/LogoutAccount"
 )
 
 // AccountServiceClient is the client API for AccountService service.
@@ -45,7 +45,7 @@ type AccountServiceClient interface {
 	// One account.
 	GetAccount(ctx context.Context, in *GetAccountRequest, opts ...grpc.CallOption) (*GetAccountResponse, error)
 	// Ends the session at Telegram and forgets it here.
-	Logout(ctx context.Context, in *LogoutRequest, opts ...grpc.CallOption) (*LogoutResponse, error)
+	LogoutAccount(ctx context.Context, in *LogoutAccountRequest, opts ...grpc.CallOption) (*LogoutAccountResponse, error)
 }
 
 type accountServiceClient struct {
@@ -115,10 +115,10 @@ func (c *accountServiceClient) GetAccount(ctx context.Context, in *GetAccountReq
 	return out, nil
 }
 
-func (c *accountServiceClient) Logout(ctx context.Context, in *LogoutRequest, opts ...grpc.CallOption) (*LogoutResponse, error) {
+func (c *accountServiceClient) LogoutAccount(ctx context.Context, in *LogoutAccountRequest, opts ...grpc.CallOption) (*LogoutAccountResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(LogoutResponse)
-	err := c.cc.Invoke(ctx, AccountService_Logout_FullMethodName, in, out, cOpts...)
+	out := new(LogoutAccountResponse)
+	err := c.cc.Invoke(ctx, AccountService_LogoutAccount_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ type AccountServiceServer interface {
 	// One account.
 	GetAccount(context.Context, *GetAccountRequest) (*GetAccountResponse, error)
 	// Ends the session at Telegram and forgets it here.
-	Logout(context.Context, *LogoutRequest) (*LogoutResponse, error)
+	LogoutAccount(context.Context, *LogoutAccountRequest) (*LogoutAccountResponse, error)
 	mustEmbedUnimplementedAccountServiceServer()
 }
 
@@ -169,8 +169,8 @@ func (UnimplementedAccountServiceServer) ListAccounts(context.Context, *ListAcco
 func (UnimplementedAccountServiceServer) GetAccount(context.Context, *GetAccountRequest) (*GetAccountResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetAccount not implemented")
 }
-func (UnimplementedAccountServiceServer) Logout(context.Context, *LogoutRequest) (*LogoutResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method Logout not implemented")
+func (UnimplementedAccountServiceServer) LogoutAccount(context.Context, *LogoutAccountRequest) (*LogoutAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LogoutAccount not implemented")
 }
 func (UnimplementedAccountServiceServer) mustEmbedUnimplementedAccountServiceServer() {}
 func (UnimplementedAccountServiceServer) testEmbeddedByValue()                        {}
@@ -276,20 +276,20 @@ func _AccountService_GetAccount_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
-func _AccountService_Logout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(LogoutRequest)
+func _AccountService_LogoutAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LogoutAccountRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(AccountServiceServer).Logout(ctx, in)
+		return srv.(AccountServiceServer).LogoutAccount(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: AccountService_Logout_FullMethodName,
+		FullMethod: AccountService_LogoutAccount_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AccountServiceServer).Logout(ctx, req.(*LogoutRequest))
+		return srv.(AccountServiceServer).LogoutAccount(ctx, req.(*LogoutAccountRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -318,8 +318,8 @@ var AccountService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AccountService_GetAccount_Handler,
 		},
 		{
-			MethodName: "Logout",
-			Handler:    _AccountService_Logout_Handler,
+			MethodName: "LogoutAccount",
+			Handler:    _AccountService_LogoutAccount_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

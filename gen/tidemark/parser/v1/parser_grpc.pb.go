@@ -30,8 +30,9 @@ const (
 //
 // ParserService reads Telegram and stores what it reads. Every call is bounded, idempotent and resumable.
 type ParserServiceClient interface {
-	// Turns a username, link or id into a channel. Each is asked of Telegram once, ever.
-	// NOT_FOUND (USERNAME_NOT_OCCUPIED), PERMISSION_DENIED (CHANNEL_PRIVATE), INVALID_ARGUMENT for a malformed reference,
+	// Turns a username, link or id into a channel. What Telegram answered is kept: the same reference costs no second request while an account that
+	// knows the channel is logged in.
+	// NOT_FOUND (CHANNEL_NOT_FOUND), PERMISSION_DENIED (CHANNEL_PRIVATE), INVALID_ARGUMENT for a malformed reference,
 	// FAILED_PRECONDITION (NO_ACCOUNT) before a login.
 	ResolveChannel(ctx context.Context, in *ResolveChannelRequest, opts ...grpc.CallOption) (*ResolveChannelResponse, error)
 	// Asks for the newest message ids of many channels in few requests to Telegram.
@@ -86,8 +87,9 @@ func (c *parserServiceClient) ParseChannel(ctx context.Context, in *ParseChannel
 //
 // ParserService reads Telegram and stores what it reads. Every call is bounded, idempotent and resumable.
 type ParserServiceServer interface {
-	// Turns a username, link or id into a channel. Each is asked of Telegram once, ever.
-	// NOT_FOUND (USERNAME_NOT_OCCUPIED), PERMISSION_DENIED (CHANNEL_PRIVATE), INVALID_ARGUMENT for a malformed reference,
+	// Turns a username, link or id into a channel. What Telegram answered is kept: the same reference costs no second request while an account that
+	// knows the channel is logged in.
+	// NOT_FOUND (CHANNEL_NOT_FOUND), PERMISSION_DENIED (CHANNEL_PRIVATE), INVALID_ARGUMENT for a malformed reference,
 	// FAILED_PRECONDITION (NO_ACCOUNT) before a login.
 	ResolveChannel(context.Context, *ResolveChannelRequest) (*ResolveChannelResponse, error)
 	// Asks for the newest message ids of many channels in few requests to Telegram.

@@ -107,9 +107,9 @@ type FollowedChannel struct {
 	Horizon *Horizon `protobuf:"bytes,6,opt,name=horizon,proto3" json:"horizon,omitempty"`
 	// When it is looked at next; absent while paused.
 	NextRunAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=next_run_at,json=nextRunAt,proto3" json:"next_run_at,omitempty"`
-	// When Telegram last answered about it.
+	// When Telegram last answered about it; absent before the first answer.
 	CheckedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=checked_at,json=checkedAt,proto3" json:"checked_at,omitempty"`
-	// When something new was last stored.
+	// When coverage last grew: ids were read that had not been.
 	AdvancedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=advanced_at,json=advancedAt,proto3" json:"advanced_at,omitempty"`
 	// Runs in a row that failed; 0 after a success.
 	Failures int32 `protobuf:"varint,10,opt,name=failures,proto3" json:"failures,omitempty"`
@@ -226,13 +226,14 @@ func (x *FollowedChannel) GetCreatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// Horizon is how far back the first read goes. Empty means all there is.
+// Horizon is how far back the first read goes. Empty means all there is. Once the first read has come to its bottom (with `ids`: has begun), the
+// watermark remembers that as its floor; a horizon changed later counts after all was taken back with RewindWatermark.
 type Horizon struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Limit:
 	//
 	//	*Horizon_Age
-	//	*Horizon_Messages
+	//	*Horizon_Ids
 	Limit         isHorizon_Limit `protobuf_oneof:"limit"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -284,10 +285,10 @@ func (x *Horizon) GetAge() *durationpb.Duration {
 	return nil
 }
 
-func (x *Horizon) GetMessages() int64 {
+func (x *Horizon) GetIds() int64 {
 	if x != nil {
-		if x, ok := x.Limit.(*Horizon_Messages); ok {
-			return x.Messages
+		if x, ok := x.Limit.(*Horizon_Ids); ok {
+			return x.Ids
 		}
 	}
 	return 0
@@ -302,14 +303,14 @@ type Horizon_Age struct {
 	Age *durationpb.Duration `protobuf:"bytes,1,opt,name=age,proto3,oneof"`
 }
 
-type Horizon_Messages struct {
+type Horizon_Ids struct {
 	// Only this many message ids back from the newest; at least 1.
-	Messages int64 `protobuf:"varint,2,opt,name=messages,proto3,oneof"`
+	Ids int64 `protobuf:"varint,2,opt,name=ids,proto3,oneof"`
 }
 
 func (*Horizon_Age) isHorizon_Limit() {}
 
-func (*Horizon_Messages) isHorizon_Limit() {}
+func (*Horizon_Ids) isHorizon_Limit() {}
 
 type AddChannelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1030,10 +1031,10 @@ const file_tidemark_scheduler_v1_channel_proto_rawDesc = "" +
 	"\bfailures\x18\n" +
 	" \x01(\x05R\bfailures\x129\n" +
 	"\n" +
-	"created_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"_\n" +
+	"created_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"U\n" +
 	"\aHorizon\x12-\n" +
-	"\x03age\x18\x01 \x01(\v2\x19.google.protobuf.DurationH\x00R\x03age\x12\x1c\n" +
-	"\bmessages\x18\x02 \x01(\x03H\x00R\bmessagesB\a\n" +
+	"\x03age\x18\x01 \x01(\v2\x19.google.protobuf.DurationH\x00R\x03age\x12\x12\n" +
+	"\x03ids\x18\x02 \x01(\x03H\x00R\x03idsB\a\n" +
 	"\x05limit\"\x96\x01\n" +
 	"\x11AddChannelRequest\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x125\n" +
@@ -1184,7 +1185,7 @@ func file_tidemark_scheduler_v1_channel_proto_init() {
 	}
 	file_tidemark_scheduler_v1_channel_proto_msgTypes[1].OneofWrappers = []any{
 		(*Horizon_Age)(nil),
-		(*Horizon_Messages)(nil),
+		(*Horizon_Ids)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -35,9 +35,10 @@ const (
 // ChannelService keeps the list of channels to follow.
 type ChannelServiceClient interface {
 	// Follows a channel. Adding one that is followed already answers it unchanged; adding one that was removed follows it again.
-	// NOT_FOUND for an unknown username, PERMISSION_DENIED for a private channel, INVALID_ARGUMENT for a malformed reference.
+	// NOT_FOUND (CHANNEL_NOT_FOUND) for an unknown username, PERMISSION_DENIED (CHANNEL_PRIVATE) for a private channel, INVALID_ARGUMENT for a
+	// malformed reference.
 	AddChannel(ctx context.Context, in *AddChannelRequest, opts ...grpc.CallOption) (*AddChannelResponse, error)
-	// One channel. NOT_FOUND when it is not followed.
+	// One channel. NOT_FOUND (CHANNEL_NOT_FOLLOWED) when it is not followed; so for all calls by id.
 	GetChannel(ctx context.Context, in *GetChannelRequest, opts ...grpc.CallOption) (*GetChannelResponse, error)
 	// All channels, by id, paged.
 	ListChannels(ctx context.Context, in *ListChannelsRequest, opts ...grpc.CallOption) (*ListChannelsResponse, error)
@@ -47,7 +48,7 @@ type ChannelServiceClient interface {
 	PauseChannel(ctx context.Context, in *PauseChannelRequest, opts ...grpc.CallOption) (*PauseChannelResponse, error)
 	// Reads a paused channel again, at once.
 	ResumeChannel(ctx context.Context, in *ResumeChannelRequest, opts ...grpc.CallOption) (*ResumeChannelResponse, error)
-	// Stops following a channel. Posts and coverage stay.
+	// Stops following a channel. Posts and coverage stay. A second time it is NOT_FOUND (CHANNEL_NOT_FOLLOWED), and changes nothing.
 	RemoveChannel(ctx context.Context, in *RemoveChannelRequest, opts ...grpc.CallOption) (*RemoveChannelResponse, error)
 }
 
@@ -136,9 +137,10 @@ func (c *channelServiceClient) RemoveChannel(ctx context.Context, in *RemoveChan
 // ChannelService keeps the list of channels to follow.
 type ChannelServiceServer interface {
 	// Follows a channel. Adding one that is followed already answers it unchanged; adding one that was removed follows it again.
-	// NOT_FOUND for an unknown username, PERMISSION_DENIED for a private channel, INVALID_ARGUMENT for a malformed reference.
+	// NOT_FOUND (CHANNEL_NOT_FOUND) for an unknown username, PERMISSION_DENIED (CHANNEL_PRIVATE) for a private channel, INVALID_ARGUMENT for a
+	// malformed reference.
 	AddChannel(context.Context, *AddChannelRequest) (*AddChannelResponse, error)
-	// One channel. NOT_FOUND when it is not followed.
+	// One channel. NOT_FOUND (CHANNEL_NOT_FOLLOWED) when it is not followed; so for all calls by id.
 	GetChannel(context.Context, *GetChannelRequest) (*GetChannelResponse, error)
 	// All channels, by id, paged.
 	ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error)
@@ -148,7 +150,7 @@ type ChannelServiceServer interface {
 	PauseChannel(context.Context, *PauseChannelRequest) (*PauseChannelResponse, error)
 	// Reads a paused channel again, at once.
 	ResumeChannel(context.Context, *ResumeChannelRequest) (*ResumeChannelResponse, error)
-	// Stops following a channel. Posts and coverage stay.
+	// Stops following a channel. Posts and coverage stay. A second time it is NOT_FOUND (CHANNEL_NOT_FOLLOWED), and changes nothing.
 	RemoveChannel(context.Context, *RemoveChannelRequest) (*RemoveChannelResponse, error)
 	mustEmbedUnimplementedChannelServiceServer()
 }

@@ -35,12 +35,15 @@ const (
 	RunOutcome_RUN_OUTCOME_MORE RunOutcome = 2
 	// Telegram asked to wait.
 	RunOutcome_RUN_OUTCOME_WAITING RunOutcome = 3
-	// The channel cannot be read (private, gone).
+	// The channel cannot be read: private, gone, or no account can read now.
 	RunOutcome_RUN_OUTCOME_BLOCKED RunOutcome = 4
 	// Something of ours failed; it is tried again.
 	RunOutcome_RUN_OUTCOME_FAILED RunOutcome = 5
-	// The process died; the next run goes on from what was covered.
+	// It was cut short: its process died or was told to stop, a newer run took over, or the channel's history began anew. The next run goes on from
+	// what was covered.
 	RunOutcome_RUN_OUTCOME_LOST RunOutcome = 6
+	// It goes on.
+	RunOutcome_RUN_OUTCOME_RUNNING RunOutcome = 7
 )
 
 // Enum value maps for RunOutcome.
@@ -53,6 +56,7 @@ var (
 		4: "RUN_OUTCOME_BLOCKED",
 		5: "RUN_OUTCOME_FAILED",
 		6: "RUN_OUTCOME_LOST",
+		7: "RUN_OUTCOME_RUNNING",
 	}
 	RunOutcome_value = map[string]int32{
 		"RUN_OUTCOME_UNSPECIFIED": 0,
@@ -62,6 +66,7 @@ var (
 		"RUN_OUTCOME_BLOCKED":     4,
 		"RUN_OUTCOME_FAILED":      5,
 		"RUN_OUTCOME_LOST":        6,
+		"RUN_OUTCOME_RUNNING":     7,
 	}
 )
 
@@ -100,7 +105,7 @@ type Run struct {
 	ChannelId int64 `protobuf:"varint,2,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
 	// Why it read.
 	Mode v1.ReadMode `protobuf:"varint,3,opt,name=mode,proto3,enum=tidemark.type.v1.ReadMode" json:"mode,omitempty"`
-	// How it ended; unspecified while it goes on.
+	// How it ended; RUNNING while it goes on.
 	Outcome   RunOutcome             `protobuf:"varint,4,opt,name=outcome,proto3,enum=tidemark.scheduler.v1.RunOutcome" json:"outcome,omitempty"`
 	StartedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	// Absent while it goes on.
@@ -115,11 +120,11 @@ type Run struct {
 	MessagesRead int32 `protobuf:"varint,10,opt,name=messages_read,json=messagesRead,proto3" json:"messages_read,omitempty"`
 	// Pages read.
 	PagesRead int32 `protobuf:"varint,11,opt,name=pages_read,json=pagesRead,proto3" json:"pages_read,omitempty"`
-	// With FAILED, WAITING or BLOCKED: machine-readable reason, e.g. "CHANNEL_PRIVATE".
+	// Unless DONE or MORE: machine-readable reason, e.g. "CHANNEL_PRIVATE".
 	ErrorReason string `protobuf:"bytes,12,opt,name=error_reason,json=errorReason,proto3" json:"error_reason,omitempty"`
-	// With FAILED, WAITING or BLOCKED: for people.
+	// Unless DONE or MORE: for people.
 	ErrorMessage string `protobuf:"bytes,13,opt,name=error_message,json=errorMessage,proto3" json:"error_message,omitempty"`
-	// With FAILED: the step that failed: "mark", "probe", "parse" or "advance".
+	// Unless DONE or MORE: the step that it got to, if that is known: "mark", "probe", "parse" or "advance".
 	ErrorStage string `protobuf:"bytes,14,opt,name=error_stage,json=errorStage,proto3" json:"error_stage,omitempty"`
 	// With WAITING: when it goes on.
 	ResumeAt      *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=resume_at,json=resumeAt,proto3" json:"resume_at,omitempty"`
@@ -309,7 +314,7 @@ func (x *TriggerRunRequest) GetChannelId() int64 {
 type TriggerRunResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// This call made it due; false when it was due, or being read, already.
-	Queued        bool `protobuf:"varint,1,opt,name=queued,proto3" json:"queued,omitempty"`
+	MadeDue       bool `protobuf:"varint,1,opt,name=made_due,json=madeDue,proto3" json:"made_due,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,36 +349,36 @@ func (*TriggerRunResponse) Descriptor() ([]byte, []int) {
 	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *TriggerRunResponse) GetQueued() bool {
+func (x *TriggerRunResponse) GetMadeDue() bool {
 	if x != nil {
-		return x.Queued
+		return x.MadeDue
 	}
 	return false
 }
 
-type BackfillChannelRequest struct {
+type RereadChannelRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ChannelId int64                  `protobuf:"varint,1,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
-	// What to read again; absent means all that is covered.
+	// What to read again, cut to what is covered; absent means from the lowest to the highest covered id.
 	Ids           *v1.IdRange `protobuf:"bytes,2,opt,name=ids,proto3" json:"ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *BackfillChannelRequest) Reset() {
-	*x = BackfillChannelRequest{}
+func (x *RereadChannelRequest) Reset() {
+	*x = RereadChannelRequest{}
 	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *BackfillChannelRequest) String() string {
+func (x *RereadChannelRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*BackfillChannelRequest) ProtoMessage() {}
+func (*RereadChannelRequest) ProtoMessage() {}
 
-func (x *BackfillChannelRequest) ProtoReflect() protoreflect.Message {
+func (x *RereadChannelRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -385,26 +390,26 @@ func (x *BackfillChannelRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use BackfillChannelRequest.ProtoReflect.Descriptor instead.
-func (*BackfillChannelRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use RereadChannelRequest.ProtoReflect.Descriptor instead.
+func (*RereadChannelRequest) Descriptor() ([]byte, []int) {
 	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *BackfillChannelRequest) GetChannelId() int64 {
+func (x *RereadChannelRequest) GetChannelId() int64 {
 	if x != nil {
 		return x.ChannelId
 	}
 	return 0
 }
 
-func (x *BackfillChannelRequest) GetIds() *v1.IdRange {
+func (x *RereadChannelRequest) GetIds() *v1.IdRange {
 	if x != nil {
 		return x.Ids
 	}
 	return nil
 }
 
-type BackfillChannelResponse struct {
+type RereadChannelResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is now waiting to be read again.
 	Ids           *v1.IdRange `protobuf:"bytes,1,opt,name=ids,proto3" json:"ids,omitempty"`
@@ -412,20 +417,20 @@ type BackfillChannelResponse struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *BackfillChannelResponse) Reset() {
-	*x = BackfillChannelResponse{}
+func (x *RereadChannelResponse) Reset() {
+	*x = RereadChannelResponse{}
 	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *BackfillChannelResponse) String() string {
+func (x *RereadChannelResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*BackfillChannelResponse) ProtoMessage() {}
+func (*RereadChannelResponse) ProtoMessage() {}
 
-func (x *BackfillChannelResponse) ProtoReflect() protoreflect.Message {
+func (x *RereadChannelResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_tidemark_scheduler_v1_run_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -437,12 +442,12 @@ func (x *BackfillChannelResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use BackfillChannelResponse.ProtoReflect.Descriptor instead.
-func (*BackfillChannelResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use RereadChannelResponse.ProtoReflect.Descriptor instead.
+func (*RereadChannelResponse) Descriptor() ([]byte, []int) {
 	return file_tidemark_scheduler_v1_run_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *BackfillChannelResponse) GetIds() *v1.IdRange {
+func (x *RereadChannelResponse) GetIds() *v1.IdRange {
 	if x != nil {
 		return x.Ids
 	}
@@ -800,14 +805,14 @@ const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"\tresume_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\bresumeAt\"2\n" +
 	"\x11TriggerRunRequest\x12\x1d\n" +
 	"\n" +
-	"channel_id\x18\x01 \x01(\x03R\tchannelId\",\n" +
-	"\x12TriggerRunResponse\x12\x16\n" +
-	"\x06queued\x18\x01 \x01(\bR\x06queued\"d\n" +
-	"\x16BackfillChannelRequest\x12\x1d\n" +
+	"channel_id\x18\x01 \x01(\x03R\tchannelId\"/\n" +
+	"\x12TriggerRunResponse\x12\x19\n" +
+	"\bmade_due\x18\x01 \x01(\bR\amadeDue\"b\n" +
+	"\x14RereadChannelRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12+\n" +
-	"\x03ids\x18\x02 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x03ids\"F\n" +
-	"\x17BackfillChannelResponse\x12+\n" +
+	"\x03ids\x18\x02 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x03ids\"D\n" +
+	"\x15RereadChannelResponse\x12+\n" +
 	"\x03ids\x18\x01 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x03ids\"&\n" +
 	"\rGetRunRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\x03R\x05runId\">\n" +
@@ -829,7 +834,7 @@ const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"channel_id\x18\x02 \x01(\x03R\tchannelId\"d\n" +
 	"\x11WatchRunsResponse\x12,\n" +
 	"\x03run\x18\x01 \x01(\v2\x1a.tidemark.scheduler.v1.RunR\x03run\x12!\n" +
-	"\fresume_token\x18\x02 \x01(\tR\vresumeToken*\xb5\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken*\xce\x01\n" +
 	"\n" +
 	"RunOutcome\x12\x1b\n" +
 	"\x17RUN_OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -838,15 +843,16 @@ const file_tidemark_scheduler_v1_run_proto_rawDesc = "" +
 	"\x13RUN_OUTCOME_WAITING\x10\x03\x12\x17\n" +
 	"\x13RUN_OUTCOME_BLOCKED\x10\x04\x12\x16\n" +
 	"\x12RUN_OUTCOME_FAILED\x10\x05\x12\x14\n" +
-	"\x10RUN_OUTCOME_LOST\x10\x062\xa1\x04\n" +
+	"\x10RUN_OUTCOME_LOST\x10\x06\x12\x17\n" +
+	"\x13RUN_OUTCOME_RUNNING\x10\a2\x9e\x04\n" +
 	"\n" +
 	"RunService\x12j\n" +
 	"\n" +
-	"TriggerRun\x12(.tidemark.scheduler.v1.TriggerRunRequest\x1a).tidemark.scheduler.v1.TriggerRunResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12y\n" +
-	"\x0fBackfillChannel\x12-.tidemark.scheduler.v1.BackfillChannelRequest\x1a..tidemark.scheduler.v1.BackfillChannelResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12^\n" +
+	"TriggerRun\x12(.tidemark.scheduler.v1.TriggerRunRequest\x1a).tidemark.scheduler.v1.TriggerRunResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12s\n" +
+	"\rRereadChannel\x12+.tidemark.scheduler.v1.RereadChannelRequest\x1a,.tidemark.scheduler.v1.RereadChannelResponse\"\a\x88\xe7\x18\x02\x90\x02\x02\x12^\n" +
 	"\x06GetRun\x12$.tidemark.scheduler.v1.GetRunRequest\x1a%.tidemark.scheduler.v1.GetRunResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12d\n" +
-	"\bListRuns\x12&.tidemark.scheduler.v1.ListRunsRequest\x1a'.tidemark.scheduler.v1.ListRunsResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12f\n" +
-	"\tWatchRuns\x12'.tidemark.scheduler.v1.WatchRunsRequest\x1a(.tidemark.scheduler.v1.WatchRunsResponse\"\x04\x88\xe7\x18\x010\x01BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
+	"\bListRuns\x12&.tidemark.scheduler.v1.ListRunsRequest\x1a'.tidemark.scheduler.v1.ListRunsResponse\"\a\x88\xe7\x18\x01\x90\x02\x01\x12i\n" +
+	"\tWatchRuns\x12'.tidemark.scheduler.v1.WatchRunsRequest\x1a(.tidemark.scheduler.v1.WatchRunsResponse\"\a\x88\xe7\x18\x01\x90\x02\x010\x01BDZBgithub.com/tidemark/tidemark/gen/tidemark/scheduler/v1;schedulerv1b\x06proto3"
 
 var (
 	file_tidemark_scheduler_v1_run_proto_rawDescOnce sync.Once
@@ -863,21 +869,21 @@ func file_tidemark_scheduler_v1_run_proto_rawDescGZIP() []byte {
 var file_tidemark_scheduler_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_tidemark_scheduler_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_tidemark_scheduler_v1_run_proto_goTypes = []any{
-	(RunOutcome)(0),                 // 0: tidemark.scheduler.v1.RunOutcome
-	(*Run)(nil),                     // 1: tidemark.scheduler.v1.Run
-	(*TriggerRunRequest)(nil),       // 2: tidemark.scheduler.v1.TriggerRunRequest
-	(*TriggerRunResponse)(nil),      // 3: tidemark.scheduler.v1.TriggerRunResponse
-	(*BackfillChannelRequest)(nil),  // 4: tidemark.scheduler.v1.BackfillChannelRequest
-	(*BackfillChannelResponse)(nil), // 5: tidemark.scheduler.v1.BackfillChannelResponse
-	(*GetRunRequest)(nil),           // 6: tidemark.scheduler.v1.GetRunRequest
-	(*GetRunResponse)(nil),          // 7: tidemark.scheduler.v1.GetRunResponse
-	(*ListRunsRequest)(nil),         // 8: tidemark.scheduler.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),        // 9: tidemark.scheduler.v1.ListRunsResponse
-	(*WatchRunsRequest)(nil),        // 10: tidemark.scheduler.v1.WatchRunsRequest
-	(*WatchRunsResponse)(nil),       // 11: tidemark.scheduler.v1.WatchRunsResponse
-	(v1.ReadMode)(0),                // 12: tidemark.type.v1.ReadMode
-	(*timestamppb.Timestamp)(nil),   // 13: google.protobuf.Timestamp
-	(*v1.IdRange)(nil),              // 14: tidemark.type.v1.IdRange
+	(RunOutcome)(0),               // 0: tidemark.scheduler.v1.RunOutcome
+	(*Run)(nil),                   // 1: tidemark.scheduler.v1.Run
+	(*TriggerRunRequest)(nil),     // 2: tidemark.scheduler.v1.TriggerRunRequest
+	(*TriggerRunResponse)(nil),    // 3: tidemark.scheduler.v1.TriggerRunResponse
+	(*RereadChannelRequest)(nil),  // 4: tidemark.scheduler.v1.RereadChannelRequest
+	(*RereadChannelResponse)(nil), // 5: tidemark.scheduler.v1.RereadChannelResponse
+	(*GetRunRequest)(nil),         // 6: tidemark.scheduler.v1.GetRunRequest
+	(*GetRunResponse)(nil),        // 7: tidemark.scheduler.v1.GetRunResponse
+	(*ListRunsRequest)(nil),       // 8: tidemark.scheduler.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),      // 9: tidemark.scheduler.v1.ListRunsResponse
+	(*WatchRunsRequest)(nil),      // 10: tidemark.scheduler.v1.WatchRunsRequest
+	(*WatchRunsResponse)(nil),     // 11: tidemark.scheduler.v1.WatchRunsResponse
+	(v1.ReadMode)(0),              // 12: tidemark.type.v1.ReadMode
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*v1.IdRange)(nil),            // 14: tidemark.type.v1.IdRange
 }
 var file_tidemark_scheduler_v1_run_proto_depIdxs = []int32{
 	12, // 0: tidemark.scheduler.v1.Run.mode:type_name -> tidemark.type.v1.ReadMode
@@ -885,19 +891,19 @@ var file_tidemark_scheduler_v1_run_proto_depIdxs = []int32{
 	13, // 2: tidemark.scheduler.v1.Run.started_at:type_name -> google.protobuf.Timestamp
 	13, // 3: tidemark.scheduler.v1.Run.finished_at:type_name -> google.protobuf.Timestamp
 	13, // 4: tidemark.scheduler.v1.Run.resume_at:type_name -> google.protobuf.Timestamp
-	14, // 5: tidemark.scheduler.v1.BackfillChannelRequest.ids:type_name -> tidemark.type.v1.IdRange
-	14, // 6: tidemark.scheduler.v1.BackfillChannelResponse.ids:type_name -> tidemark.type.v1.IdRange
+	14, // 5: tidemark.scheduler.v1.RereadChannelRequest.ids:type_name -> tidemark.type.v1.IdRange
+	14, // 6: tidemark.scheduler.v1.RereadChannelResponse.ids:type_name -> tidemark.type.v1.IdRange
 	1,  // 7: tidemark.scheduler.v1.GetRunResponse.run:type_name -> tidemark.scheduler.v1.Run
 	0,  // 8: tidemark.scheduler.v1.ListRunsRequest.outcome:type_name -> tidemark.scheduler.v1.RunOutcome
 	1,  // 9: tidemark.scheduler.v1.ListRunsResponse.runs:type_name -> tidemark.scheduler.v1.Run
 	1,  // 10: tidemark.scheduler.v1.WatchRunsResponse.run:type_name -> tidemark.scheduler.v1.Run
 	2,  // 11: tidemark.scheduler.v1.RunService.TriggerRun:input_type -> tidemark.scheduler.v1.TriggerRunRequest
-	4,  // 12: tidemark.scheduler.v1.RunService.BackfillChannel:input_type -> tidemark.scheduler.v1.BackfillChannelRequest
+	4,  // 12: tidemark.scheduler.v1.RunService.RereadChannel:input_type -> tidemark.scheduler.v1.RereadChannelRequest
 	6,  // 13: tidemark.scheduler.v1.RunService.GetRun:input_type -> tidemark.scheduler.v1.GetRunRequest
 	8,  // 14: tidemark.scheduler.v1.RunService.ListRuns:input_type -> tidemark.scheduler.v1.ListRunsRequest
 	10, // 15: tidemark.scheduler.v1.RunService.WatchRuns:input_type -> tidemark.scheduler.v1.WatchRunsRequest
 	3,  // 16: tidemark.scheduler.v1.RunService.TriggerRun:output_type -> tidemark.scheduler.v1.TriggerRunResponse
-	5,  // 17: tidemark.scheduler.v1.RunService.BackfillChannel:output_type -> tidemark.scheduler.v1.BackfillChannelResponse
+	5,  // 17: tidemark.scheduler.v1.RunService.RereadChannel:output_type -> tidemark.scheduler.v1.RereadChannelResponse
 	7,  // 18: tidemark.scheduler.v1.RunService.GetRun:output_type -> tidemark.scheduler.v1.GetRunResponse
 	9,  // 19: tidemark.scheduler.v1.RunService.ListRuns:output_type -> tidemark.scheduler.v1.ListRunsResponse
 	11, // 20: tidemark.scheduler.v1.RunService.WatchRuns:output_type -> tidemark.scheduler.v1.WatchRunsResponse

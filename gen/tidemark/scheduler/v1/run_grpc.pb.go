@@ -19,11 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RunService_TriggerRun_FullMethodName      = "/tidemark.scheduler.v1.RunService/TriggerRun"
-	RunService_BackfillChannel_FullMethodName = "/tidemark.scheduler.v1.RunService/BackfillChannel"
-	RunService_GetRun_FullMethodName          = "/tidemark.scheduler.v1.RunService/GetRun"
-	RunService_ListRuns_FullMethodName        = "/tidemark.scheduler.v1.RunService/ListRuns"
-	RunService_WatchRuns_FullMethodName       = "/tidemark.scheduler.v1.RunService/WatchRuns"
+	RunService_TriggerRun_FullMethodName    = "/tidemark.scheduler.v1.RunService/TriggerRun"
+	RunService_RereadChannel_FullMethodName = "/tidemark.scheduler.v1.RunService/RereadChannel"
+	RunService_GetRun_FullMethodName        = "/tidemark.scheduler.v1.RunService/GetRun"
+	RunService_ListRuns_FullMethodName      = "/tidemark.scheduler.v1.RunService/ListRuns"
+	RunService_WatchRuns_FullMethodName     = "/tidemark.scheduler.v1.RunService/WatchRuns"
 )
 
 // RunServiceClient is the client API for RunService service.
@@ -34,9 +34,11 @@ const (
 type RunServiceClient interface {
 	// Looks at a channel now instead of at its time. FAILED_PRECONDITION (CHANNEL_PAUSED) while it is paused.
 	TriggerRun(ctx context.Context, in *TriggerRunRequest, opts ...grpc.CallOption) (*TriggerRunResponse, error)
-	// Reads ids again, whether they are covered or not: for posts that were lost, edits, deletions and counters. Queued behind the channel's
-	// news; it survives restarts, and a second one is joined with the first. FAILED_PRECONDITION while nothing of the channel is covered.
-	BackfillChannel(ctx context.Context, in *BackfillChannelRequest, opts ...grpc.CallOption) (*BackfillChannelResponse, error)
+	// Reads again what is covered: for posts that were lost, edits, deletions and counters. (What is not covered is read by itself.) Queued behind
+	// the channel's news; it survives restarts. A second one is joined with the first to one range that has both.
+	// FAILED_PRECONDITION (CHANNEL_PAUSED) while the channel is paused, FAILED_PRECONDITION (NOTHING_COVERED) while nothing of it is covered,
+	// INVALID_ARGUMENT for ids outside of what is covered.
+	RereadChannel(ctx context.Context, in *RereadChannelRequest, opts ...grpc.CallOption) (*RereadChannelResponse, error)
 	// One run.
 	GetRun(ctx context.Context, in *GetRunRequest, opts ...grpc.CallOption) (*GetRunResponse, error)
 	// Runs, newest first, filtered and paged.
@@ -63,10 +65,10 @@ func (c *runServiceClient) TriggerRun(ctx context.Context, in *TriggerRunRequest
 	return out, nil
 }
 
-func (c *runServiceClient) BackfillChannel(ctx context.Context, in *BackfillChannelRequest, opts ...grpc.CallOption) (*BackfillChannelResponse, error) {
+func (c *runServiceClient) RereadChannel(ctx context.Context, in *RereadChannelRequest, opts ...grpc.CallOption) (*RereadChannelResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(BackfillChannelResponse)
-	err := c.cc.Invoke(ctx, RunService_BackfillChannel_FullMethodName, in, out, cOpts...)
+	out := new(RereadChannelResponse)
+	err := c.cc.Invoke(ctx, RunService_RereadChannel_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -120,9 +122,11 @@ type RunService_WatchRunsClient = grpc.ServerStreamingClient[WatchRunsResponse]
 type RunServiceServer interface {
 	// Looks at a channel now instead of at its time. FAILED_PRECONDITION (CHANNEL_PAUSED) while it is paused.
 	TriggerRun(context.Context, *TriggerRunRequest) (*TriggerRunResponse, error)
-	// Reads ids again, whether they are covered or not: for posts that were lost, edits, deletions and counters. Queued behind the channel's
-	// news; it survives restarts, and a second one is joined with the first. FAILED_PRECONDITION while nothing of the channel is covered.
-	BackfillChannel(context.Context, *BackfillChannelRequest) (*BackfillChannelResponse, error)
+	// Reads again what is covered: for posts that were lost, edits, deletions and counters. (What is not covered is read by itself.) Queued behind
+	// the channel's news; it survives restarts. A second one is joined with the first to one range that has both.
+	// FAILED_PRECONDITION (CHANNEL_PAUSED) while the channel is paused, FAILED_PRECONDITION (NOTHING_COVERED) while nothing of it is covered,
+	// INVALID_ARGUMENT for ids outside of what is covered.
+	RereadChannel(context.Context, *RereadChannelRequest) (*RereadChannelResponse, error)
 	// One run.
 	GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error)
 	// Runs, newest first, filtered and paged.
@@ -142,8 +146,8 @@ type UnimplementedRunServiceServer struct{}
 func (UnimplementedRunServiceServer) TriggerRun(context.Context, *TriggerRunRequest) (*TriggerRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TriggerRun not implemented")
 }
-func (UnimplementedRunServiceServer) BackfillChannel(context.Context, *BackfillChannelRequest) (*BackfillChannelResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method BackfillChannel not implemented")
+func (UnimplementedRunServiceServer) RereadChannel(context.Context, *RereadChannelRequest) (*RereadChannelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RereadChannel not implemented")
 }
 func (UnimplementedRunServiceServer) GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRun not implemented")
@@ -193,20 +197,20 @@ func _RunService_TriggerRun_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
-func _RunService_BackfillChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(BackfillChannelRequest)
+func _RunService_RereadChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RereadChannelRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(RunServiceServer).BackfillChannel(ctx, in)
+		return srv.(RunServiceServer).RereadChannel(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: RunService_BackfillChannel_FullMethodName,
+		FullMethod: RunService_RereadChannel_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(RunServiceServer).BackfillChannel(ctx, req.(*BackfillChannelRequest))
+		return srv.(RunServiceServer).RereadChannel(ctx, req.(*RereadChannelRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -270,8 +274,8 @@ var RunService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _RunService_TriggerRun_Handler,
 		},
 		{
-			MethodName: "BackfillChannel",
-			Handler:    _RunService_BackfillChannel_Handler,
+			MethodName: "RereadChannel",
+			Handler:    _RunService_RereadChannel_Handler,
 		},
 		{
 			MethodName: "GetRun",

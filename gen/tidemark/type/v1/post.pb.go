@@ -210,7 +210,10 @@ type Post struct {
 	// Must not be forwarded or saved (the message's own mark; see Channel.protected for the whole channel's).
 	Protected bool `protobuf:"varint,23,opt,name=protected,proto3" json:"protected,omitempty"`
 	// Deletes itself this long after publication; absent if not.
-	Ttl           *durationpb.Duration `protobuf:"bytes,24,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Ttl *durationpb.Duration `protobuf:"bytes,24,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// Topic of a forum (a supergroup with topics) that it stands in: the id of the message that opened the topic. 0 in the topic "General", and
+	// where there are no topics.
+	TopicId       int64 `protobuf:"varint,25,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -411,6 +414,13 @@ func (x *Post) GetTtl() *durationpb.Duration {
 		return x.Ttl
 	}
 	return nil
+}
+
+func (x *Post) GetTopicId() int64 {
+	if x != nil {
+		return x.TopicId
+	}
+	return 0
 }
 
 // Peer names a user, group or channel by Telegram's bare id.
@@ -668,7 +678,7 @@ type Reaction_Paid struct {
 }
 
 type Reaction_Other struct {
-	// A kind this version does not know, by its TL name.
+	// A kind this version does not know, by its TL name. For people: a kind that gets its own field leaves it.
 	Other string `protobuf:"bytes,4,opt,name=other,proto3,oneof"`
 }
 
@@ -684,9 +694,9 @@ func (*Reaction_Other) isReaction_Kind() {}
 type ForwardOrigin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Original author or channel; absent when hidden.
-	From *Peer `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	Author *Peer `protobuf:"bytes,1,opt,name=author,proto3" json:"author,omitempty"`
 	// Name only, when the author hides behind one.
-	FromName string `protobuf:"bytes,2,opt,name=from_name,json=fromName,proto3" json:"from_name,omitempty"`
+	AuthorName string `protobuf:"bytes,2,opt,name=author_name,json=authorName,proto3" json:"author_name,omitempty"`
 	// Message id in the original channel, 0 when unknown.
 	MessageId int64 `protobuf:"varint,3,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// When the original was published.
@@ -727,16 +737,16 @@ func (*ForwardOrigin) Descriptor() ([]byte, []int) {
 	return file_tidemark_type_v1_post_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *ForwardOrigin) GetFrom() *Peer {
+func (x *ForwardOrigin) GetAuthor() *Peer {
 	if x != nil {
-		return x.From
+		return x.Author
 	}
 	return nil
 }
 
-func (x *ForwardOrigin) GetFromName() string {
+func (x *ForwardOrigin) GetAuthorName() string {
 	if x != nil {
-		return x.FromName
+		return x.AuthorName
 	}
 	return ""
 }
@@ -762,14 +772,14 @@ func (x *ForwardOrigin) GetAuthorSignature() string {
 	return ""
 }
 
-// ReplyTarget says what a post answers.
+// ReplyTarget says what a post answers. A post that merely stands in a forum's topic answers nothing.
 type ReplyTarget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Message replied to, 0 when Telegram names none.
 	MessageId int64 `protobuf:"varint,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// Channel or group of that message; absent when it is the post's own.
 	Peer *Peer `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
-	// First message of the thread, 0 when the target is itself the first or there is no thread.
+	// First message of the thread of comments, 0 when the target is itself the first, or there is no thread. A forum's topic is Post.topic_id.
 	ThreadId int64 `protobuf:"varint,3,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// Quoted part of the target, empty when none.
 	Quote         string `protobuf:"bytes,4,opt,name=quote,proto3" json:"quote,omitempty"`
@@ -854,14 +864,18 @@ type Media struct {
 	Height int32 `protobuf:"varint,7,opt,name=height,proto3" json:"height,omitempty"`
 	// Playing time; absent when it does not play.
 	Duration *durationpb.Duration `protobuf:"bytes,8,opt,name=duration,proto3" json:"duration,omitempty"`
-	// Title: of a web page, poll (its question), audio track, venue, game or invoice.
+	// Title of a web page (or its site's name), of a poll (its question), an audio track or a venue; name of a contact. Empty when there is none.
 	Title string `protobuf:"bytes,9,opt,name=title,proto3" json:"title,omitempty"`
-	// Web page or preview address.
+	// Address of a web page; empty otherwise.
 	Url string `protobuf:"bytes,10,opt,name=url,proto3" json:"url,omitempty"`
 	// Hidden behind a spoiler.
 	Spoiler bool `protobuf:"varint,11,opt,name=spoiler,proto3" json:"spoiler,omitempty"`
-	// TL name of a kind this version does not map ("messageMediaGiveaway"); empty otherwise.
-	Other         string `protobuf:"bytes,12,opt,name=other,proto3" json:"other,omitempty"`
+	// With MEDIA_KIND_OTHER: TL name of the kind ("messageMediaGiveaway"); empty otherwise. For people: a kind that gets its own number leaves it.
+	Other string `protobuf:"bytes,12,opt,name=other,proto3" json:"other,omitempty"`
+	// Place of a location or venue; absent when there is none, or when Telegram hides it.
+	Location *GeoPoint `protobuf:"bytes,13,opt,name=location,proto3" json:"location,omitempty"`
+	// Performer of an audio track, empty when none.
+	Performer     string `protobuf:"bytes,14,opt,name=performer,proto3" json:"performer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -980,11 +994,80 @@ func (x *Media) GetOther() string {
 	return ""
 }
 
+func (x *Media) GetLocation() *GeoPoint {
+	if x != nil {
+		return x.Location
+	}
+	return nil
+}
+
+func (x *Media) GetPerformer() string {
+	if x != nil {
+		return x.Performer
+	}
+	return ""
+}
+
+// GeoPoint is a place on Earth, WGS 84.
+type GeoPoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Degrees, -90 to 90.
+	Latitude float64 `protobuf:"fixed64,1,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	// Degrees, -180 to 180.
+	Longitude     float64 `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GeoPoint) Reset() {
+	*x = GeoPoint{}
+	mi := &file_tidemark_type_v1_post_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GeoPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GeoPoint) ProtoMessage() {}
+
+func (x *GeoPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_tidemark_type_v1_post_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GeoPoint.ProtoReflect.Descriptor instead.
+func (*GeoPoint) Descriptor() ([]byte, []int) {
+	return file_tidemark_type_v1_post_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GeoPoint) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *GeoPoint) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
 var File_tidemark_type_v1_post_proto protoreflect.FileDescriptor
 
 const file_tidemark_type_v1_post_proto_rawDesc = "" +
 	"\n" +
-	"\x1btidemark/type/v1/post.proto\x12\x10tidemark.type.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\a\n" +
+	"\x1btidemark/type/v1/post.proto\x12\x10tidemark.type.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\b\n" +
 	"\x04Post\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x1d\n" +
@@ -1015,7 +1098,8 @@ const file_tidemark_type_v1_post_proto_rawDesc = "" +
 	"\x06pinned\x18\x15 \x01(\bR\x06pinned\x12\x16\n" +
 	"\x06silent\x18\x16 \x01(\bR\x06silent\x12\x1c\n" +
 	"\tprotected\x18\x17 \x01(\bR\tprotected\x12+\n" +
-	"\x03ttl\x18\x18 \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\b\n" +
+	"\x03ttl\x18\x18 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x19\n" +
+	"\btopic_id\x18\x19 \x01(\x03R\atopicIdB\b\n" +
 	"\x06_viewsB\v\n" +
 	"\t_forwardsB\n" +
 	"\n" +
@@ -1036,10 +1120,11 @@ const file_tidemark_type_v1_post_proto_rawDesc = "" +
 	"\x04paid\x18\x03 \x01(\bH\x00R\x04paid\x12\x16\n" +
 	"\x05other\x18\x04 \x01(\tH\x00R\x05other\x12\x14\n" +
 	"\x05count\x18\x0f \x01(\x05R\x05countB\x06\n" +
-	"\x04kind\"\xdb\x01\n" +
-	"\rForwardOrigin\x12*\n" +
-	"\x04from\x18\x01 \x01(\v2\x16.tidemark.type.v1.PeerR\x04from\x12\x1b\n" +
-	"\tfrom_name\x18\x02 \x01(\tR\bfromName\x12\x1d\n" +
+	"\x04kind\"\xe3\x01\n" +
+	"\rForwardOrigin\x12.\n" +
+	"\x06author\x18\x01 \x01(\v2\x16.tidemark.type.v1.PeerR\x06author\x12\x1f\n" +
+	"\vauthor_name\x18\x02 \x01(\tR\n" +
+	"authorName\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x03 \x01(\x03R\tmessageId\x127\n" +
 	"\tposted_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bpostedAt\x12)\n" +
@@ -1049,7 +1134,7 @@ const file_tidemark_type_v1_post_proto_rawDesc = "" +
 	"message_id\x18\x01 \x01(\x03R\tmessageId\x12*\n" +
 	"\x04peer\x18\x02 \x01(\v2\x16.tidemark.type.v1.PeerR\x04peer\x12\x1b\n" +
 	"\tthread_id\x18\x03 \x01(\x03R\bthreadId\x12\x14\n" +
-	"\x05quote\x18\x04 \x01(\tR\x05quote\"\xe7\x02\n" +
+	"\x05quote\x18\x04 \x01(\tR\x05quote\"\xbd\x03\n" +
 	"\x05Media\x12/\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1b.tidemark.type.v1.MediaKindR\x04kind\x12\x17\n" +
 	"\afile_id\x18\x02 \x01(\x03R\x06fileId\x12\x1b\n" +
@@ -1064,7 +1149,12 @@ const file_tidemark_type_v1_post_proto_rawDesc = "" +
 	"\x03url\x18\n" +
 	" \x01(\tR\x03url\x12\x18\n" +
 	"\aspoiler\x18\v \x01(\bR\aspoiler\x12\x14\n" +
-	"\x05other\x18\f \x01(\tR\x05other*e\n" +
+	"\x05other\x18\f \x01(\tR\x05other\x126\n" +
+	"\blocation\x18\r \x01(\v2\x1a.tidemark.type.v1.GeoPointR\blocation\x12\x1c\n" +
+	"\tperformer\x18\x0e \x01(\tR\tperformer\"D\n" +
+	"\bGeoPoint\x12\x1a\n" +
+	"\blatitude\x18\x01 \x01(\x01R\blatitude\x12\x1c\n" +
+	"\tlongitude\x18\x02 \x01(\x01R\tlongitude*e\n" +
 	"\bPeerKind\x12\x19\n" +
 	"\x15PEER_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePEER_KIND_USER\x10\x01\x12\x13\n" +
@@ -1100,7 +1190,7 @@ func file_tidemark_type_v1_post_proto_rawDescGZIP() []byte {
 }
 
 var file_tidemark_type_v1_post_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tidemark_type_v1_post_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_tidemark_type_v1_post_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_tidemark_type_v1_post_proto_goTypes = []any{
 	(PeerKind)(0),                 // 0: tidemark.type.v1.PeerKind
 	(MediaKind)(0),                // 1: tidemark.type.v1.MediaKind
@@ -1111,31 +1201,33 @@ var file_tidemark_type_v1_post_proto_goTypes = []any{
 	(*ForwardOrigin)(nil),         // 6: tidemark.type.v1.ForwardOrigin
 	(*ReplyTarget)(nil),           // 7: tidemark.type.v1.ReplyTarget
 	(*Media)(nil),                 // 8: tidemark.type.v1.Media
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
+	(*GeoPoint)(nil),              // 9: tidemark.type.v1.GeoPoint
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
 }
 var file_tidemark_type_v1_post_proto_depIdxs = []int32{
-	9,  // 0: tidemark.type.v1.Post.posted_at:type_name -> google.protobuf.Timestamp
-	9,  // 1: tidemark.type.v1.Post.edited_at:type_name -> google.protobuf.Timestamp
-	9,  // 2: tidemark.type.v1.Post.deleted_at:type_name -> google.protobuf.Timestamp
+	10, // 0: tidemark.type.v1.Post.posted_at:type_name -> google.protobuf.Timestamp
+	10, // 1: tidemark.type.v1.Post.edited_at:type_name -> google.protobuf.Timestamp
+	10, // 2: tidemark.type.v1.Post.deleted_at:type_name -> google.protobuf.Timestamp
 	4,  // 3: tidemark.type.v1.Post.entities:type_name -> tidemark.type.v1.TextEntity
 	3,  // 4: tidemark.type.v1.Post.author:type_name -> tidemark.type.v1.Peer
 	5,  // 5: tidemark.type.v1.Post.reactions:type_name -> tidemark.type.v1.Reaction
 	6,  // 6: tidemark.type.v1.Post.forward:type_name -> tidemark.type.v1.ForwardOrigin
 	7,  // 7: tidemark.type.v1.Post.reply_to:type_name -> tidemark.type.v1.ReplyTarget
 	8,  // 8: tidemark.type.v1.Post.media:type_name -> tidemark.type.v1.Media
-	10, // 9: tidemark.type.v1.Post.ttl:type_name -> google.protobuf.Duration
+	11, // 9: tidemark.type.v1.Post.ttl:type_name -> google.protobuf.Duration
 	0,  // 10: tidemark.type.v1.Peer.kind:type_name -> tidemark.type.v1.PeerKind
-	3,  // 11: tidemark.type.v1.ForwardOrigin.from:type_name -> tidemark.type.v1.Peer
-	9,  // 12: tidemark.type.v1.ForwardOrigin.posted_at:type_name -> google.protobuf.Timestamp
+	3,  // 11: tidemark.type.v1.ForwardOrigin.author:type_name -> tidemark.type.v1.Peer
+	10, // 12: tidemark.type.v1.ForwardOrigin.posted_at:type_name -> google.protobuf.Timestamp
 	3,  // 13: tidemark.type.v1.ReplyTarget.peer:type_name -> tidemark.type.v1.Peer
 	1,  // 14: tidemark.type.v1.Media.kind:type_name -> tidemark.type.v1.MediaKind
-	10, // 15: tidemark.type.v1.Media.duration:type_name -> google.protobuf.Duration
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	11, // 15: tidemark.type.v1.Media.duration:type_name -> google.protobuf.Duration
+	9,  // 16: tidemark.type.v1.Media.location:type_name -> tidemark.type.v1.GeoPoint
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_tidemark_type_v1_post_proto_init() }
@@ -1156,7 +1248,7 @@ func file_tidemark_type_v1_post_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tidemark_type_v1_post_proto_rawDesc), len(file_tidemark_type_v1_post_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -34,7 +34,7 @@ const (
 	ReadMode_READ_MODE_CATCH_UP ReadMode = 3
 	// Recent pages again, for edits, deletes, views and reactions.
 	ReadMode_READ_MODE_REFRESH ReadMode = 4
-	// Nothing: idle, paused or blocked.
+	// Nothing was read: there was nothing to read, or the channel could not be asked.
 	ReadMode_READ_MODE_SKIP ReadMode = 5
 )
 

@@ -159,7 +159,7 @@ type Watermark struct {
 	MissingCount int64 `protobuf:"varint,9,opt,name=missing_count,json=missingCount,proto3" json:"missing_count,omitempty"`
 	// When the newest covered message was published; derived, for display, never compared.
 	HeadAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=head_at,json=headAt,proto3" json:"head_at,omitempty"`
-	// Last time that the source answered, or was found blocked.
+	// Last time that the source answered; absent before the first. It stands still while the channel is BLOCKED.
 	CheckedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=checked_at,json=checkedAt,proto3" json:"checked_at,omitempty"`
 	// Last time that coverage grew.
 	AdvancedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=advanced_at,json=advancedAt,proto3" json:"advanced_at,omitempty"`
@@ -168,7 +168,9 @@ type Watermark struct {
 	// Grows with every rewind, from 1; an advance that names another generation is refused.
 	Generation int64 `protobuf:"varint,14,opt,name=generation,proto3" json:"generation,omitempty"`
 	// Changes whenever the watermark does; pass it back to write only if nothing changed in between.
-	Etag          string `protobuf:"bytes,15,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,15,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Last time that somebody tried to ask the source, whether it answered or not; absent before the first.
+	AttemptedAt   *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=attempted_at,json=attemptedAt,proto3" json:"attempted_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -306,6 +308,13 @@ func (x *Watermark) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *Watermark) GetAttemptedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AttemptedAt
+	}
+	return nil
 }
 
 type GetWatermarkRequest struct {
@@ -586,7 +595,7 @@ type ListWatermarksRequest struct {
 	Stage string `protobuf:"bytes,3,opt,name=stage,proto3" json:"stage,omitempty"`
 	// Only this state; unspecified means all.
 	State WatermarkState `protobuf:"varint,4,opt,name=state,proto3,enum=tidemark.watermark.v1.WatermarkState" json:"state,omitempty"`
-	// Only those not checked since; absent means all.
+	// Only those whose source has not answered since; absent means all.
 	CheckedBefore *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=checked_before,json=checkedBefore,proto3" json:"checked_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1210,8 +1219,8 @@ type Check struct {
 	BlockedReason string `protobuf:"bytes,4,opt,name=blocked_reason,json=blockedReason,proto3" json:"blocked_reason,omitempty"`
 	// Highest id the answer named; 0 leaves what is known.
 	TopId int64 `protobuf:"varint,5,opt,name=top_id,json=topId,proto3" json:"top_id,omitempty"`
-	// When it was asked; required.
-	CheckedAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=checked_at,json=checkedAt,proto3" json:"checked_at,omitempty"`
+	// When it was attempted; required.
+	AttemptedAt   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=attempted_at,json=attemptedAt,proto3" json:"attempted_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1281,9 +1290,9 @@ func (x *Check) GetTopId() int64 {
 	return 0
 }
 
-func (x *Check) GetCheckedAt() *timestamppb.Timestamp {
+func (x *Check) GetAttemptedAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.CheckedAt
+		return x.AttemptedAt
 	}
 	return nil
 }
@@ -1479,12 +1488,14 @@ type RewindWatermarkRequest struct {
 	ChannelId int64                  `protobuf:"varint,1,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
 	// Empty means "parse".
 	Stage string `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
-	// What to take back; empty takes all.
+	// What to take back, at most 1000 ranges; exactly one of `ranges` and `all` is needed.
 	Ranges []*v1.IdRange `protobuf:"bytes,3,rep,name=ranges,proto3" json:"ranges,omitempty"`
 	// Why, for the audit; required, 1 to 500 characters.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Required: rewinding is never done blindly.
-	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Take all back, and what is known of the channel's end and bottom, too.
+	All           bool `protobuf:"varint,6,opt,name=all,proto3" json:"all,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1554,6 +1565,13 @@ func (x *RewindWatermarkRequest) GetEtag() string {
 	return ""
 }
 
+func (x *RewindWatermarkRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
 type RewindWatermarkResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Watermark     *Watermark             `protobuf:"bytes,1,opt,name=watermark,proto3" json:"watermark,omitempty"`
@@ -1602,7 +1620,7 @@ var File_tidemark_watermark_v1_watermark_proto protoreflect.FileDescriptor
 
 const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\n" +
-	"%tidemark/watermark/v1/watermark.proto\x12\x15tidemark.watermark.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\x1a\x1ctidemark/type/v1/range.proto\"\xb7\x04\n" +
+	"%tidemark/watermark/v1/watermark.proto\x12\x15tidemark.watermark.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctidemark/auth/v1/scope.proto\x1a\x1ctidemark/type/v1/range.proto\"\xf6\x04\n" +
 	"\tWatermark\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x14\n" +
@@ -1624,7 +1642,8 @@ const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x0e \x01(\x03R\n" +
 	"generation\x12\x12\n" +
-	"\x04etag\x18\x0f \x01(\tR\x04etag\"J\n" +
+	"\x04etag\x18\x0f \x01(\tR\x04etag\x12=\n" +
+	"\fattempted_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\vattemptedAt\"J\n" +
 	"\x13GetWatermarkRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x14\n" +
@@ -1687,16 +1706,15 @@ const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\amessage\x18\x03 \x01(\tR\amessage\"K\n" +
 	"\x13ReportChecksRequest\x124\n" +
 	"\x06checks\x18\x01 \x03(\v2\x1c.tidemark.watermark.v1.CheckR\x06checks\"\x16\n" +
-	"\x14ReportChecksResponse\"\xf2\x01\n" +
+	"\x14ReportChecksResponse\"\xf6\x01\n" +
 	"\x05Check\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12;\n" +
 	"\x05state\x18\x03 \x01(\x0e2%.tidemark.watermark.v1.WatermarkStateR\x05state\x12%\n" +
 	"\x0eblocked_reason\x18\x04 \x01(\tR\rblockedReason\x12\x15\n" +
-	"\x06top_id\x18\x05 \x01(\x03R\x05topId\x129\n" +
-	"\n" +
-	"checked_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcheckedAt\"I\n" +
+	"\x06top_id\x18\x05 \x01(\x03R\x05topId\x12=\n" +
+	"\fattempted_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vattemptedAt\"I\n" +
 	"\x12GetCoverageRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x14\n" +
@@ -1709,14 +1727,15 @@ const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\x0eexpected_count\x18\x05 \x01(\x03R\rexpectedCount\"o\n" +
 	"\x04Hole\x12/\n" +
 	"\x05range\x18\x01 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x05range\x126\n" +
-	"\x05cause\x18\x02 \x01(\x0e2 .tidemark.watermark.v1.HoleCauseR\x05cause\"\xac\x01\n" +
+	"\x05cause\x18\x02 \x01(\x0e2 .tidemark.watermark.v1.HoleCauseR\x05cause\"\xbe\x01\n" +
 	"\x16RewindWatermarkRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x121\n" +
 	"\x06ranges\x18\x03 \x03(\v2\x19.tidemark.type.v1.IdRangeR\x06ranges\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04etag\x18\x05 \x01(\tR\x04etag\"Y\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\x12\x10\n" +
+	"\x03all\x18\x06 \x01(\bR\x03all\"Y\n" +
 	"\x17RewindWatermarkResponse\x12>\n" +
 	"\twatermark\x18\x01 \x01(\v2 .tidemark.watermark.v1.WatermarkR\twatermark*\x84\x01\n" +
 	"\x0eWatermarkState\x12\x1f\n" +
@@ -1786,53 +1805,54 @@ var file_tidemark_watermark_v1_watermark_proto_depIdxs = []int32{
 	24, // 1: tidemark.watermark.v1.Watermark.head_at:type_name -> google.protobuf.Timestamp
 	24, // 2: tidemark.watermark.v1.Watermark.checked_at:type_name -> google.protobuf.Timestamp
 	24, // 3: tidemark.watermark.v1.Watermark.advanced_at:type_name -> google.protobuf.Timestamp
-	2,  // 4: tidemark.watermark.v1.GetWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
-	2,  // 5: tidemark.watermark.v1.BatchGetWatermarksResponse.watermarks:type_name -> tidemark.watermark.v1.Watermark
-	7,  // 6: tidemark.watermark.v1.BatchGetWatermarksResponse.coverages:type_name -> tidemark.watermark.v1.Coverage
-	25, // 7: tidemark.watermark.v1.Coverage.ranges:type_name -> tidemark.type.v1.IdRange
-	25, // 8: tidemark.watermark.v1.Coverage.unavailable:type_name -> tidemark.type.v1.IdRange
-	0,  // 9: tidemark.watermark.v1.ListWatermarksRequest.state:type_name -> tidemark.watermark.v1.WatermarkState
-	24, // 10: tidemark.watermark.v1.ListWatermarksRequest.checked_before:type_name -> google.protobuf.Timestamp
-	2,  // 11: tidemark.watermark.v1.ListWatermarksResponse.watermarks:type_name -> tidemark.watermark.v1.Watermark
-	25, // 12: tidemark.watermark.v1.AdvanceWatermarkRequest.covered:type_name -> tidemark.type.v1.IdRange
-	24, // 13: tidemark.watermark.v1.AdvanceWatermarkRequest.head_at:type_name -> google.protobuf.Timestamp
-	25, // 14: tidemark.watermark.v1.AdvanceWatermarkRequest.unavailable:type_name -> tidemark.type.v1.IdRange
-	2,  // 15: tidemark.watermark.v1.AdvanceWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
-	10, // 16: tidemark.watermark.v1.BatchAdvanceWatermarksRequest.requests:type_name -> tidemark.watermark.v1.AdvanceWatermarkRequest
-	14, // 17: tidemark.watermark.v1.BatchAdvanceWatermarksResponse.results:type_name -> tidemark.watermark.v1.AdvanceResult
-	2,  // 18: tidemark.watermark.v1.AdvanceResult.watermark:type_name -> tidemark.watermark.v1.Watermark
-	15, // 19: tidemark.watermark.v1.AdvanceResult.error:type_name -> tidemark.watermark.v1.AdvanceError
-	18, // 20: tidemark.watermark.v1.ReportChecksRequest.checks:type_name -> tidemark.watermark.v1.Check
-	0,  // 21: tidemark.watermark.v1.Check.state:type_name -> tidemark.watermark.v1.WatermarkState
-	24, // 22: tidemark.watermark.v1.Check.checked_at:type_name -> google.protobuf.Timestamp
-	2,  // 23: tidemark.watermark.v1.GetCoverageResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
-	7,  // 24: tidemark.watermark.v1.GetCoverageResponse.coverage:type_name -> tidemark.watermark.v1.Coverage
-	21, // 25: tidemark.watermark.v1.GetCoverageResponse.holes:type_name -> tidemark.watermark.v1.Hole
-	25, // 26: tidemark.watermark.v1.Hole.range:type_name -> tidemark.type.v1.IdRange
-	1,  // 27: tidemark.watermark.v1.Hole.cause:type_name -> tidemark.watermark.v1.HoleCause
-	25, // 28: tidemark.watermark.v1.RewindWatermarkRequest.ranges:type_name -> tidemark.type.v1.IdRange
-	2,  // 29: tidemark.watermark.v1.RewindWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
-	3,  // 30: tidemark.watermark.v1.WatermarkService.GetWatermark:input_type -> tidemark.watermark.v1.GetWatermarkRequest
-	5,  // 31: tidemark.watermark.v1.WatermarkService.BatchGetWatermarks:input_type -> tidemark.watermark.v1.BatchGetWatermarksRequest
-	8,  // 32: tidemark.watermark.v1.WatermarkService.ListWatermarks:input_type -> tidemark.watermark.v1.ListWatermarksRequest
-	10, // 33: tidemark.watermark.v1.WatermarkService.AdvanceWatermark:input_type -> tidemark.watermark.v1.AdvanceWatermarkRequest
-	12, // 34: tidemark.watermark.v1.WatermarkService.BatchAdvanceWatermarks:input_type -> tidemark.watermark.v1.BatchAdvanceWatermarksRequest
-	16, // 35: tidemark.watermark.v1.WatermarkService.ReportChecks:input_type -> tidemark.watermark.v1.ReportChecksRequest
-	19, // 36: tidemark.watermark.v1.WatermarkService.GetCoverage:input_type -> tidemark.watermark.v1.GetCoverageRequest
-	22, // 37: tidemark.watermark.v1.WatermarkService.RewindWatermark:input_type -> tidemark.watermark.v1.RewindWatermarkRequest
-	4,  // 38: tidemark.watermark.v1.WatermarkService.GetWatermark:output_type -> tidemark.watermark.v1.GetWatermarkResponse
-	6,  // 39: tidemark.watermark.v1.WatermarkService.BatchGetWatermarks:output_type -> tidemark.watermark.v1.BatchGetWatermarksResponse
-	9,  // 40: tidemark.watermark.v1.WatermarkService.ListWatermarks:output_type -> tidemark.watermark.v1.ListWatermarksResponse
-	11, // 41: tidemark.watermark.v1.WatermarkService.AdvanceWatermark:output_type -> tidemark.watermark.v1.AdvanceWatermarkResponse
-	13, // 42: tidemark.watermark.v1.WatermarkService.BatchAdvanceWatermarks:output_type -> tidemark.watermark.v1.BatchAdvanceWatermarksResponse
-	17, // 43: tidemark.watermark.v1.WatermarkService.ReportChecks:output_type -> tidemark.watermark.v1.ReportChecksResponse
-	20, // 44: tidemark.watermark.v1.WatermarkService.GetCoverage:output_type -> tidemark.watermark.v1.GetCoverageResponse
-	23, // 45: tidemark.watermark.v1.WatermarkService.RewindWatermark:output_type -> tidemark.watermark.v1.RewindWatermarkResponse
-	38, // [38:46] is the sub-list for method output_type
-	30, // [30:38] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	24, // 4: tidemark.watermark.v1.Watermark.attempted_at:type_name -> google.protobuf.Timestamp
+	2,  // 5: tidemark.watermark.v1.GetWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
+	2,  // 6: tidemark.watermark.v1.BatchGetWatermarksResponse.watermarks:type_name -> tidemark.watermark.v1.Watermark
+	7,  // 7: tidemark.watermark.v1.BatchGetWatermarksResponse.coverages:type_name -> tidemark.watermark.v1.Coverage
+	25, // 8: tidemark.watermark.v1.Coverage.ranges:type_name -> tidemark.type.v1.IdRange
+	25, // 9: tidemark.watermark.v1.Coverage.unavailable:type_name -> tidemark.type.v1.IdRange
+	0,  // 10: tidemark.watermark.v1.ListWatermarksRequest.state:type_name -> tidemark.watermark.v1.WatermarkState
+	24, // 11: tidemark.watermark.v1.ListWatermarksRequest.checked_before:type_name -> google.protobuf.Timestamp
+	2,  // 12: tidemark.watermark.v1.ListWatermarksResponse.watermarks:type_name -> tidemark.watermark.v1.Watermark
+	25, // 13: tidemark.watermark.v1.AdvanceWatermarkRequest.covered:type_name -> tidemark.type.v1.IdRange
+	24, // 14: tidemark.watermark.v1.AdvanceWatermarkRequest.head_at:type_name -> google.protobuf.Timestamp
+	25, // 15: tidemark.watermark.v1.AdvanceWatermarkRequest.unavailable:type_name -> tidemark.type.v1.IdRange
+	2,  // 16: tidemark.watermark.v1.AdvanceWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
+	10, // 17: tidemark.watermark.v1.BatchAdvanceWatermarksRequest.requests:type_name -> tidemark.watermark.v1.AdvanceWatermarkRequest
+	14, // 18: tidemark.watermark.v1.BatchAdvanceWatermarksResponse.results:type_name -> tidemark.watermark.v1.AdvanceResult
+	2,  // 19: tidemark.watermark.v1.AdvanceResult.watermark:type_name -> tidemark.watermark.v1.Watermark
+	15, // 20: tidemark.watermark.v1.AdvanceResult.error:type_name -> tidemark.watermark.v1.AdvanceError
+	18, // 21: tidemark.watermark.v1.ReportChecksRequest.checks:type_name -> tidemark.watermark.v1.Check
+	0,  // 22: tidemark.watermark.v1.Check.state:type_name -> tidemark.watermark.v1.WatermarkState
+	24, // 23: tidemark.watermark.v1.Check.attempted_at:type_name -> google.protobuf.Timestamp
+	2,  // 24: tidemark.watermark.v1.GetCoverageResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
+	7,  // 25: tidemark.watermark.v1.GetCoverageResponse.coverage:type_name -> tidemark.watermark.v1.Coverage
+	21, // 26: tidemark.watermark.v1.GetCoverageResponse.holes:type_name -> tidemark.watermark.v1.Hole
+	25, // 27: tidemark.watermark.v1.Hole.range:type_name -> tidemark.type.v1.IdRange
+	1,  // 28: tidemark.watermark.v1.Hole.cause:type_name -> tidemark.watermark.v1.HoleCause
+	25, // 29: tidemark.watermark.v1.RewindWatermarkRequest.ranges:type_name -> tidemark.type.v1.IdRange
+	2,  // 30: tidemark.watermark.v1.RewindWatermarkResponse.watermark:type_name -> tidemark.watermark.v1.Watermark
+	3,  // 31: tidemark.watermark.v1.WatermarkService.GetWatermark:input_type -> tidemark.watermark.v1.GetWatermarkRequest
+	5,  // 32: tidemark.watermark.v1.WatermarkService.BatchGetWatermarks:input_type -> tidemark.watermark.v1.BatchGetWatermarksRequest
+	8,  // 33: tidemark.watermark.v1.WatermarkService.ListWatermarks:input_type -> tidemark.watermark.v1.ListWatermarksRequest
+	10, // 34: tidemark.watermark.v1.WatermarkService.AdvanceWatermark:input_type -> tidemark.watermark.v1.AdvanceWatermarkRequest
+	12, // 35: tidemark.watermark.v1.WatermarkService.BatchAdvanceWatermarks:input_type -> tidemark.watermark.v1.BatchAdvanceWatermarksRequest
+	16, // 36: tidemark.watermark.v1.WatermarkService.ReportChecks:input_type -> tidemark.watermark.v1.ReportChecksRequest
+	19, // 37: tidemark.watermark.v1.WatermarkService.GetCoverage:input_type -> tidemark.watermark.v1.GetCoverageRequest
+	22, // 38: tidemark.watermark.v1.WatermarkService.RewindWatermark:input_type -> tidemark.watermark.v1.RewindWatermarkRequest
+	4,  // 39: tidemark.watermark.v1.WatermarkService.GetWatermark:output_type -> tidemark.watermark.v1.GetWatermarkResponse
+	6,  // 40: tidemark.watermark.v1.WatermarkService.BatchGetWatermarks:output_type -> tidemark.watermark.v1.BatchGetWatermarksResponse
+	9,  // 41: tidemark.watermark.v1.WatermarkService.ListWatermarks:output_type -> tidemark.watermark.v1.ListWatermarksResponse
+	11, // 42: tidemark.watermark.v1.WatermarkService.AdvanceWatermark:output_type -> tidemark.watermark.v1.AdvanceWatermarkResponse
+	13, // 43: tidemark.watermark.v1.WatermarkService.BatchAdvanceWatermarks:output_type -> tidemark.watermark.v1.BatchAdvanceWatermarksResponse
+	17, // 44: tidemark.watermark.v1.WatermarkService.ReportChecks:output_type -> tidemark.watermark.v1.ReportChecksResponse
+	20, // 45: tidemark.watermark.v1.WatermarkService.GetCoverage:output_type -> tidemark.watermark.v1.GetCoverageResponse
+	23, // 46: tidemark.watermark.v1.WatermarkService.RewindWatermark:output_type -> tidemark.watermark.v1.RewindWatermarkResponse
+	39, // [39:47] is the sub-list for method output_type
+	31, // [31:39] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_tidemark_watermark_v1_watermark_proto_init() }

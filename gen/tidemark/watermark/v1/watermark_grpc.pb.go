@@ -42,15 +42,18 @@ type WatermarkServiceClient interface {
 	BatchGetWatermarks(ctx context.Context, in *BatchGetWatermarksRequest, opts ...grpc.CallOption) (*BatchGetWatermarksResponse, error)
 	// All watermarks, ordered by (stage, channel), filtered and paged.
 	ListWatermarks(ctx context.Context, in *ListWatermarksRequest, opts ...grpc.CallOption) (*ListWatermarksResponse, error)
-	// Adds ranges that are done. Repeating is success and changes nothing. ABORTED for a stale run token, generation or etag.
+	// Adds ranges that are done. Repeating is success and changes nothing, unless it names an etag: that has changed with the first time.
+	// ABORTED for a stale run token, generation or etag.
 	AdvanceWatermark(ctx context.Context, in *AdvanceWatermarkRequest, opts ...grpc.CallOption) (*AdvanceWatermarkResponse, error)
 	// Several advances; each succeeds or fails by itself.
 	BatchAdvanceWatermarks(ctx context.Context, in *BatchAdvanceWatermarksRequest, opts ...grpc.CallOption) (*BatchAdvanceWatermarksResponse, error)
-	// Heartbeats: what was asked and answered, or could not be asked. Moves `checked_at` and the state, never coverage.
+	// Heartbeats: what was asked and answered, or could not be asked. Moves `attempted_at`, with an answer `checked_at`, and the state; never
+	// coverage. A check that was attempted no later than the last one known changes nothing.
 	ReportChecks(ctx context.Context, in *ReportChecksRequest, opts ...grpc.CallOption) (*ReportChecksResponse, error)
 	// Ranges, holes and completeness of one channel in one stage.
 	GetCoverage(ctx context.Context, in *GetCoverageRequest, opts ...grpc.CallOption) (*GetCoverageResponse, error)
 	// Takes coverage back, so that it is done again. The only way a watermark moves backwards: with a reason, an etag and an audit row.
+	// ABORTED (ETAG_MISMATCH) when it changed since it was read: so a repeat does not rewind twice.
 	RewindWatermark(ctx context.Context, in *RewindWatermarkRequest, opts ...grpc.CallOption) (*RewindWatermarkResponse, error)
 }
 
@@ -155,15 +158,18 @@ type WatermarkServiceServer interface {
 	BatchGetWatermarks(context.Context, *BatchGetWatermarksRequest) (*BatchGetWatermarksResponse, error)
 	// All watermarks, ordered by (stage, channel), filtered and paged.
 	ListWatermarks(context.Context, *ListWatermarksRequest) (*ListWatermarksResponse, error)
-	// Adds ranges that are done. Repeating is success and changes nothing. ABORTED for a stale run token, generation or etag.
+	// Adds ranges that are done. Repeating is success and changes nothing, unless it names an etag: that has changed with the first time.
+	// ABORTED for a stale run token, generation or etag.
 	AdvanceWatermark(context.Context, *AdvanceWatermarkRequest) (*AdvanceWatermarkResponse, error)
 	// Several advances; each succeeds or fails by itself.
 	BatchAdvanceWatermarks(context.Context, *BatchAdvanceWatermarksRequest) (*BatchAdvanceWatermarksResponse, error)
-	// Heartbeats: what was asked and answered, or could not be asked. Moves `checked_at` and the state, never coverage.
+	// Heartbeats: what was asked and answered, or could not be asked. Moves `attempted_at`, with an answer `checked_at`, and the state; never
+	// coverage. A check that was attempted no later than the last one known changes nothing.
 	ReportChecks(context.Context, *ReportChecksRequest) (*ReportChecksResponse, error)
 	// Ranges, holes and completeness of one channel in one stage.
 	GetCoverage(context.Context, *GetCoverageRequest) (*GetCoverageResponse, error)
 	// Takes coverage back, so that it is done again. The only way a watermark moves backwards: with a reason, an etag and an audit row.
+	// ABORTED (ETAG_MISMATCH) when it changed since it was read: so a repeat does not rewind twice.
 	RewindWatermark(context.Context, *RewindWatermarkRequest) (*RewindWatermarkResponse, error)
 	mustEmbedUnimplementedWatermarkServiceServer()
 }

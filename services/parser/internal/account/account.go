@@ -98,7 +98,7 @@ var (
 	// ErrUnknown: there is no such account.
 	ErrUnknown = errors.New("no such account")
 	// ErrLeased: another process reads with the account.
-	ErrLeased = errors.New("another process reads with the account")
+	ErrLeased = errors.New("another parser reads with the account: ask that one, or stop it first")
 	// ErrLeaseLost: another process has taken the account over, or it was logged out.
 	ErrLeaseLost = errors.New("the account's lease is lost")
 )

@@ -22,7 +22,7 @@ func (p *Post) clean() {
 	}
 	if m := p.Media; m != nil {
 		kind := string(m.Kind)
-		cleanText(&kind, &m.MIMEType, &m.FileName, &m.Title, &m.URL, &m.Other)
+		cleanText(&kind, &m.MIMEType, &m.FileName, &m.Title, &m.Performer, &m.URL, &m.Other)
 		m.Kind = MediaKind(kind)
 	}
 }

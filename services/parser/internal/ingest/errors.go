@@ -14,8 +14,12 @@ var (
 	ErrPrivate = errors.New("channel is private")
 	// ErrNoAccount: nobody is logged in, or no account is able to read now.
 	ErrNoAccount = errors.New("no account is logged in")
-	// ErrSession: the account's session is gone (revoked, expired, banned); log in again.
+	// ErrSession: the account's session is gone (revoked, expired, duplicated); log in again.
 	ErrSession = errors.New("the account's session is gone")
+	// ErrFrozen: Telegram froze the account. It is an ErrSession, too: the account reads no more.
+	ErrFrozen = fmt.Errorf("%w: frozen", ErrSession)
+	// ErrBanned: Telegram banned or deleted the account. It is an ErrSession, too.
+	ErrBanned = fmt.Errorf("%w: banned", ErrSession)
 	// ErrUnreachable: Telegram does not answer.
 	ErrUnreachable = errors.New("telegram cannot be reached")
 	// ErrNotMember: known only by id, and no account of ours is a member, so there is no access hash.

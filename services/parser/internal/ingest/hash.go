@@ -3,6 +3,7 @@ package ingest
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 	"time"
 )
 
@@ -35,6 +36,7 @@ func (p *Post) appendContent(b []byte) []byte {
 	b = appendInt(b, int64(p.Author.Kind), p.Author.ID, p.Album, p.ViaBot, int64(p.TTL), int64(p.flags()))
 	b = p.Forward.append(b)
 	b = p.ReplyTo.append(b)
+	b = appendInt(b, int64(p.Topic))
 	return p.Media.append(b)
 }
 
@@ -79,10 +81,17 @@ func (m *Media) append(b []byte) []byte {
 		return append(b, 0)
 	}
 	b = appendInt(append(b, 1), m.FileID, m.Size, int64(m.Width), int64(m.Height), int64(m.Duration), truth(m.Spoiler))
-	for _, s := range [...]string{string(m.Kind), m.MIMEType, m.FileName, m.Title, m.URL, m.Other} {
+	for _, s := range [...]string{string(m.Kind), m.MIMEType, m.FileName, m.Title, m.Performer, m.URL, m.Other} {
 		b = appendText(b, s)
 	}
-	return b
+	return m.Location.append(b)
+}
+
+func (l *Location) append(b []byte) []byte {
+	if l == nil {
+		return append(b, 0)
+	}
+	return appendInt(append(b, 1), int64(math.Float64bits(l.Latitude)), int64(math.Float64bits(l.Longitude)))
 }
 
 func appendText(b []byte, s string) []byte { return append(appendInt(b, int64(len(s))), s...) }

@@ -23,7 +23,8 @@ type Post struct {
 	Views, Forwards, Replies *int32
 	Reactions                []Reaction
 
-	Album   int64 // Telegram's grouped_id, 0 when no part of an album
+	Album   int64     // Telegram's grouped_id, 0 when no part of an album
+	Topic   MessageID // of a forum: the message that opened the topic; 0 in "General", and where there are no topics
 	Forward *Forward
 	ReplyTo *Reply
 	Media   *Media
@@ -80,7 +81,7 @@ type Forward struct {
 	AuthorSignature string    `json:"author_signature,omitempty"`
 }
 
-// Reply says what a post answers.
+// Reply says what a post answers; standing in a forum's topic is none.
 type Reply struct {
 	Message MessageID `json:"message,omitempty"`
 	Peer    Peer      `json:"peer,omitzero"` // zero when the target is in the post's own channel
@@ -111,16 +112,24 @@ const (
 
 // Media describes an attachment; bytes are not fetched.
 type Media struct {
-	Kind     MediaKind     `json:"kind"`
-	FileID   int64         `json:"file_id,omitempty"`
-	MIMEType string        `json:"mime_type,omitempty"`
-	FileName string        `json:"file_name,omitempty"`
-	Size     int64         `json:"size,omitempty"` // bytes
-	Width    int           `json:"width,omitempty"`
-	Height   int           `json:"height,omitempty"`
-	Duration time.Duration `json:"duration,omitempty"`
-	Title    string        `json:"title,omitempty"`
-	URL      string        `json:"url,omitempty"`
-	Spoiler  bool          `json:"spoiler,omitempty"`
-	Other    string        `json:"other,omitempty"`
+	Kind      MediaKind     `json:"kind"`
+	FileID    int64         `json:"file_id,omitempty"`
+	MIMEType  string        `json:"mime_type,omitempty"`
+	FileName  string        `json:"file_name,omitempty"`
+	Size      int64         `json:"size,omitempty"` // bytes
+	Width     int           `json:"width,omitempty"`
+	Height    int           `json:"height,omitempty"`
+	Duration  time.Duration `json:"duration,omitempty"`
+	Title     string        `json:"title,omitempty"`
+	Performer string        `json:"performer,omitempty"` // of an audio track
+	Location  *Location     `json:"location,omitempty"`
+	URL       string        `json:"url,omitempty"`
+	Spoiler   bool          `json:"spoiler,omitempty"`
+	Other     string        `json:"other,omitempty"`
+}
+
+// Location is a place on Earth, in degrees of WGS 84.
+type Location struct {
+	Latitude  float64 `json:"latitude"`
+	Longitude float64 `json:"longitude"`
 }

@@ -11,10 +11,10 @@ import (
 // copyPosts takes rows as appendRow writes them. Rows that are new, and known to be under the channel's lock, are copied in: that costs Postgres
 // less than an upsert of arrays. Rows that change are deleted first.
 const copyPosts = `COPY parser.posts (channel_id, message_id, revision, posted_at, edited_at, text, entities, author_signature, author_kind, author_id,
-    views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected, edit_hidden,
+    views, forwards, replies, reactions, album_id, topic_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected, edit_hidden,
     ttl_seconds, raw, content_hash, counters_hash, first_seen_at, changed_at) FROM STDIN (FORMAT binary)`
 
-const copiedColumns = 30
+const copiedColumns = 31
 
 // rows is Postgres's binary COPY format.
 type rows []byte
@@ -54,6 +54,7 @@ func (b *rows) row(channel ingest.ChannelID, p *ingest.Stored) {
 	b.counter(p.Replies)
 	b.document(len(p.Reactions) > 0, p.Reactions)
 	b.id(p.Album)
+	b.id(int64(p.Topic))
 	b.document(p.Forward != nil, p.Forward)
 	b.document(p.ReplyTo != nil, p.ReplyTo)
 	if p.Media == nil {

@@ -72,7 +72,7 @@ func toPost(r db.ParserPost) (ingest.Post, error) {
 		FirstSeenAt: r.FirstSeenAt, ChangedAt: r.ChangedAt, Text: r.Text, AuthorSignature: r.AuthorSignature.String,
 		Author: ingest.Peer{Kind: ingest.PeerKind(r.AuthorKind.Int16), ID: r.AuthorID.Int64},
 		Views:  fromCounter(r.Views), Forwards: fromCounter(r.Forwards), Replies: fromCounter(r.Replies),
-		Album: r.AlbumID.Int64, ViaBot: r.ViaBotID.Int64, Pinned: r.Pinned, Silent: r.Silent, Protected: r.Protected,
+		Album: r.AlbumID.Int64, Topic: ingest.MessageID(r.TopicID.Int64), ViaBot: r.ViaBotID.Int64, Pinned: r.Pinned, Silent: r.Silent, Protected: r.Protected,
 		TTL: time.Duration(r.TtlSeconds.Int32) * time.Second, Raw: r.Raw,
 	}
 	return p, errors.Join(fromDocument(r.Entities, &p.Entities), fromDocument(r.Reactions, &p.Reactions), fromDocument(r.Forward, &p.Forward),

@@ -112,13 +112,13 @@ func (s *AccountServer) GetAccount(ctx context.Context, in *parserv1.GetAccountR
 	return &parserv1.GetAccountResponse{Account: fromAccount(a, s.now())}, nil
 }
 
-// Logout ends an account's session. One that is not there is logged out already.
-func (s *AccountServer) Logout(ctx context.Context, in *parserv1.LogoutRequest) (*parserv1.LogoutResponse, error) {
+// LogoutAccount ends an account's session. One that is not there is logged out already.
+func (s *AccountServer) LogoutAccount(ctx context.Context, in *parserv1.LogoutAccountRequest) (*parserv1.LogoutAccountResponse, error) {
 	if in.GetAccountId() <= 0 {
 		return nil, kitrpc.InvalidField("account_id", "must be an account's id")
 	}
 	if err := s.logins.Logout(ctx, account.ID(in.GetAccountId())); err != nil && !errors.Is(err, account.ErrUnknown) {
 		return nil, accountStatus(err)
 	}
-	return &parserv1.LogoutResponse{}, nil
+	return &parserv1.LogoutAccountResponse{}, nil
 }

@@ -37,7 +37,7 @@ func accountsPage(in *parserv1.ListAccountsRequest) (size int, after account.ID,
 func fromAccount(a account.Account, now time.Time) *parserv1.Account {
 	out := &parserv1.Account{
 		Id: int64(a.ID), Username: a.Username, MaskedPhone: a.MaskedPhone, State: fromAccountState(a.State),
-		CreatedAt: kitrpc.Stamp(a.CreatedAt), LastOkAt: kitrpc.Stamp(a.LastOKAt),
+		LoggedInAt: kitrpc.Stamp(a.CreatedAt), LastOkAt: kitrpc.Stamp(a.LastOKAt),
 	}
 	if until := a.FloodedUntil(now); !until.IsZero() {
 		out.BlockedUntil = kitrpc.Stamp(until)

@@ -27,7 +27,7 @@ func accountStatus(err error) error {
 	case errors.As(err, &away):
 		return refuse(codes.Unavailable, "TELEGRAM_UNREACHABLE", away)
 	case errors.Is(err, account.ErrUnknown):
-		return refuse(codes.NotFound, "ACCOUNT_UNKNOWN", account.ErrUnknown)
+		return refuse(codes.NotFound, "ACCOUNT_NOT_FOUND", account.ErrUnknown)
 	case errors.Is(err, account.ErrPhone):
 		return refuse(codes.InvalidArgument, "PHONE_NUMBER_INVALID", account.ErrPhone, kitrpc.WithField("phone", "give it in international form, e.g. +10000000000"))
 	case errors.Is(err, account.ErrCode):
@@ -35,14 +35,14 @@ func accountStatus(err error) error {
 	case errors.Is(err, account.ErrPassword):
 		return refuse(codes.InvalidArgument, "PASSWORD_HASH_INVALID", account.ErrPassword, kitrpc.WithField("password", "is wrong; the login is still open"))
 	case errors.Is(err, account.ErrNoLogin):
-		return refuse(codes.NotFound, "LOGIN_UNKNOWN", account.ErrNoLogin)
+		return refuse(codes.NotFound, "LOGIN_NOT_FOUND", account.ErrNoLogin)
 	}
 	for _, c := range []struct {
 		is     error
 		reason string
 	}{
 		{account.ErrCodeStale, "PHONE_CODE_EXPIRED"}, {account.ErrOrder, "LOGIN_ORDER"}, {account.ErrSignUp, "SIGN_UP_NEEDED"},
-		{account.ErrAPIID, "API_ID_INVALID"}, {account.ErrAbandoned, "LOGIN_ABANDONED"}, {account.ErrLeased, "ACCOUNT_LEASED"},
+		{account.ErrAPIID, "API_ID_INVALID"}, {account.ErrAbandoned, "LOGIN_ABANDONED"}, {account.ErrLeased, "ACCOUNT_ELSEWHERE"},
 	} {
 		if errors.Is(err, c.is) {
 			return refuse(codes.FailedPrecondition, c.reason, c.is)

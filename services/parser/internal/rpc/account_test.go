@@ -102,7 +102,7 @@ func TestStartLoginStreamsItsSteps(t *testing.T) {
 	want := []*parserv1.StartLoginResponse{
 		{LoginId: "l", State: parserv1.LoginState_LOGIN_STATE_CODE_NEEDED}, {LoginId: "l", State: parserv1.LoginState_LOGIN_STATE_PASSWORD_NEEDED},
 		{LoginId: "l", State: parserv1.LoginState_LOGIN_STATE_DONE, Account: &parserv1.Account{
-			Id: 7, Username: "reader", MaskedPhone: "+*********42", State: parserv1.AccountState_ACCOUNT_STATE_ACTIVE, CreatedAt: timestamppb.New(accountNow),
+			Id: 7, Username: "reader", MaskedPhone: "+*********42", State: parserv1.AccountState_ACCOUNT_STATE_ACTIVE, LoggedInAt: timestamppb.New(accountNow),
 		}},
 	}
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
@@ -123,7 +123,7 @@ func TestAccountErrorsOnTheWire(t *testing.T) {
 		"stale code":      {account.ErrCodeStale, codes.FailedPrecondition, "PHONE_CODE_EXPIRED", "", 0},
 		"wrong password":  {account.ErrPassword, codes.InvalidArgument, "PASSWORD_HASH_INVALID", "password", 0},
 		"wrong phone":     {account.ErrPhone, codes.InvalidArgument, "PHONE_NUMBER_INVALID", "phone", 0},
-		"no such login":   {account.ErrNoLogin, codes.NotFound, "LOGIN_UNKNOWN", "", 0},
+		"no such login":   {account.ErrNoLogin, codes.NotFound, "LOGIN_NOT_FOUND", "", 0},
 		"out of order":    {account.ErrOrder, codes.FailedPrecondition, "LOGIN_ORDER", "", 0},
 		"sign up":         {account.ErrSignUp, codes.FailedPrecondition, "SIGN_UP_NEEDED", "", 0},
 		"application":     {account.ErrAPIID, codes.FailedPrecondition, "API_ID_INVALID", "", 0},
@@ -134,7 +134,7 @@ func TestAccountErrorsOnTheWire(t *testing.T) {
 		"unreachable":     {&account.UnreachableError{Address: "h:1", Reason: "refused"}, codes.Unavailable, "TELEGRAM_UNREACHABLE", "", 0},
 		"no answer":       {ingest.ErrUnreachable, codes.Unavailable, "TELEGRAM_UNREACHABLE", "", 0},
 		"store down":      {ingest.ErrStoreDown, codes.Unavailable, "STORE_UNREACHABLE", "", 0},
-		"leased":          {account.ErrLeased, codes.FailedPrecondition, "ACCOUNT_LEASED", "", 0},
+		"leased":          {account.ErrLeased, codes.FailedPrecondition, "ACCOUNT_ELSEWHERE", "", 0},
 		"unknown":         {errors.New("secret"), codes.Internal, "", "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -195,12 +195,12 @@ func TestGetAccountShowsLongWaits(t *testing.T) {
 	until := timestamppb.New(flood.Until)
 	want := &parserv1.Account{
 		Id: 7, Username: "reader", MaskedPhone: "+*********42", State: parserv1.AccountState_ACCOUNT_STATE_FLOODED, BlockedUntil: until,
-		Floods: []*parserv1.Flood{{Method: flood.Method, BlockedUntil: until}}, CreatedAt: timestamppb.New(accountNow),
+		Floods: []*parserv1.Flood{{Method: flood.Method, BlockedUntil: until}}, LoggedInAt: timestamppb.New(accountNow),
 	}
 	if diff := cmp.Diff(want, got.GetAccount(), protocmp.Transform()); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
-	if _, err := client.GetAccount(t.Context(), &parserv1.GetAccountRequest{AccountId: 8}); status.Code(err) != codes.NotFound || kitrpc.Reason(err) != "ACCOUNT_UNKNOWN" {
+	if _, err := client.GetAccount(t.Context(), &parserv1.GetAccountRequest{AccountId: 8}); status.Code(err) != codes.NotFound || kitrpc.Reason(err) != "ACCOUNT_NOT_FOUND" {
 		t.Errorf("got %v, want NOT_FOUND", err)
 	}
 }
@@ -214,7 +214,7 @@ func TestMissingFieldsAreNamed(t *testing.T) {
 	}
 	_, code := client.SubmitCode(t.Context(), &parserv1.SubmitCodeRequest{LoginId: "l"})
 	_, password := client.SubmitPassword(t.Context(), &parserv1.SubmitPasswordRequest{LoginId: "l"})
-	_, id := client.Logout(t.Context(), &parserv1.LogoutRequest{})
+	_, id := client.LogoutAccount(t.Context(), &parserv1.LogoutAccountRequest{})
 	for field, err := range map[string]error{"phone": err, "code": code, "password": password, "account_id": id} {
 		if status.Code(err) != codes.InvalidArgument || kitrpc.Field(err) != field {
 			t.Errorf("got %v, want INVALID_ARGUMENT naming %s", err, field)
@@ -225,7 +225,7 @@ func TestMissingFieldsAreNamed(t *testing.T) {
 func TestLogoutTwice(t *testing.T) {
 	t.Parallel()
 	client := accountClient(t, &logins{err: account.ErrUnknown}, accounttest.NewStore())
-	if _, err := client.Logout(t.Context(), &parserv1.LogoutRequest{AccountId: 7}); err != nil {
+	if _, err := client.LogoutAccount(t.Context(), &parserv1.LogoutAccountRequest{AccountId: 7}); err != nil {
 		t.Errorf("got %v, want it to be done already", err)
 	}
 }

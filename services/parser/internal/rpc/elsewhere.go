@@ -90,7 +90,11 @@ func (f *Forwarder) ProbeChannels(ctx context.Context, in *parserv1.ProbeChannel
 
 // notHere is true for the reasons that another process may not have.
 func notHere(reason string) bool {
-	return reason == "NO_ACCOUNT" || reason == "ACCOUNT_ELSEWHERE" || reason == "NOT_A_MEMBER" || reason == "SESSION_GONE"
+	switch reason {
+	case "NO_ACCOUNT", "ACCOUNT_ELSEWHERE", "NOT_A_MEMBER", "SESSION_GONE", "ACCOUNT_FROZEN", "ACCOUNT_BANNED":
+		return true
+	}
+	return false
 }
 
 // forwarded marks calls that are not to be forwarded again.

@@ -25,10 +25,12 @@ var refusals = []struct {
 	refusal
 }{
 	{ingest.ErrPrivate, refusal{codes.PermissionDenied, "CHANNEL_PRIVATE", "the channel is private: join it with the account first"}},
-	{ingest.ErrUnknown, refusal{codes.NotFound, "USERNAME_NOT_OCCUPIED", "Telegram knows no such channel: check the name or id"}},
+	{ingest.ErrUnknown, refusal{codes.NotFound, "CHANNEL_NOT_FOUND", "Telegram knows no such channel: check the name or id"}},
 	{ingest.ErrNotMember, refusal{codes.PermissionDenied, "NOT_A_MEMBER", "the channel is known to no account of ours: resolve it by its @name, or join it with the account first"}},
 	{ingest.ErrNoAccount, refusal{codes.FailedPrecondition, "NO_ACCOUNT", "no account is logged in: log in first: tidemark login --phone ..."}},
 	{ingest.ErrElsewhere, refusal{codes.Unavailable, "ACCOUNT_ELSEWHERE", "another parser reads with the account, or did until a moment ago: repeat in some seconds"}},
+	{ingest.ErrFrozen, refusal{codes.FailedPrecondition, "ACCOUNT_FROZEN", "Telegram froze the account: appeal in Telegram's app, or log in another: tidemark login --phone ..."}},
+	{ingest.ErrBanned, refusal{codes.FailedPrecondition, "ACCOUNT_BANNED", "Telegram banned or deleted the account: log in another: tidemark login --phone ..."}},
 	{ingest.ErrSession, refusal{codes.FailedPrecondition, "SESSION_GONE", "the account's session is gone: log in again: tidemark login --phone ..."}},
 	{ingest.ErrUnreachable, refusal{codes.Unavailable, "TELEGRAM_UNREACHABLE", "Telegram does not answer: check the network, then repeat"}},
 	{ingest.ErrStoreDown, refusal{codes.Unavailable, "STORE_UNREACHABLE", "Postgres does not answer: check that it runs, then repeat; nothing is half done"}},

@@ -161,10 +161,12 @@ func TestErrorsOnTheWire(t *testing.T) {
 		reason string
 	}{
 		"private":       {ingest.ErrPrivate, codes.PermissionDenied, "CHANNEL_PRIVATE"},
-		"unknown":       {ingest.ErrUnknown, codes.NotFound, "USERNAME_NOT_OCCUPIED"},
+		"unknown":       {ingest.ErrUnknown, codes.NotFound, "CHANNEL_NOT_FOUND"},
 		"no member":     {ingest.ErrNotMember, codes.PermissionDenied, "NOT_A_MEMBER"},
 		"no account":    {ingest.ErrNoAccount, codes.FailedPrecondition, "NO_ACCOUNT"},
 		"session gone":  {ingest.ErrSession, codes.FailedPrecondition, "SESSION_GONE"},
+		"frozen":        {ingest.ErrFrozen, codes.FailedPrecondition, "ACCOUNT_FROZEN"},
+		"banned":        {ingest.ErrBanned, codes.FailedPrecondition, "ACCOUNT_BANNED"},
 		"unreachable":   {ingest.ErrUnreachable, codes.Unavailable, "TELEGRAM_UNREACHABLE"},
 		"store down":    {ingest.ErrStoreDown, codes.Unavailable, "STORE_UNREACHABLE"},
 		"proves naught": {ingest.ErrUnproved, codes.Unavailable, "NOTHING_PROVED"},

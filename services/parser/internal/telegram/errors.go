@@ -71,9 +71,9 @@ func judge(ctx context.Context, err error) verdict {
 func judgeRPC(rpc *tgerr.Error, err error) verdict {
 	switch {
 	case rpc.IsOneOf(frozenErrors...):
-		return verdict{outcome: "session", state: account.Frozen, err: fmt.Errorf("%w: frozen: %w", ingest.ErrSession, err)}
+		return verdict{outcome: "session", state: account.Frozen, err: fmt.Errorf("%w: %w", ingest.ErrFrozen, err)}
 	case rpc.IsOneOf(bannedErrors...):
-		return verdict{outcome: "session", state: account.Banned, err: fmt.Errorf("%w: banned: %w", ingest.ErrSession, err)}
+		return verdict{outcome: "session", state: account.Banned, err: fmt.Errorf("%w: %w", ingest.ErrBanned, err)}
 	case rpc.IsOneOf(goneErrors...), rpc.IsCode(codeUnauthorized):
 		return verdict{outcome: "session", state: account.Revoked, err: fmt.Errorf("%w: %w", ingest.ErrSession, err)}
 	case rpc.IsCode(codeFlood):
@@ -88,6 +88,18 @@ func judgeRPC(rpc *tgerr.Error, err error) verdict {
 		return verdict{outcome: "transient", again: true, err: unreachable(err)}
 	}
 	return verdict{outcome: "refused", err: fmt.Errorf("telegram refuses: %w", err)}
+}
+
+// ended is why an account of a state reads no more.
+func ended(id account.ID, s account.State) error {
+	why := ingest.ErrSession
+	switch s {
+	case account.Frozen:
+		why = ingest.ErrFrozen
+	case account.Banned:
+		why = ingest.ErrBanned
+	}
+	return fmt.Errorf("account %d is %s: %w", id, s, why)
 }
 
 func unreachable(err error) error { return fmt.Errorf("%w: %w", ingest.ErrUnreachable, err) }

@@ -72,7 +72,7 @@ func addAttributes(out *ingest.Media, attributes []tg.DocumentAttributeClass) {
 			out.Width, out.Height, out.Duration = a.W, a.H, seconds(a.Duration)
 		case *tg.DocumentAttributeAudio:
 			is(audioKind(a))
-			out.Duration, out.Title = time.Duration(a.Duration)*time.Second, audioTitle(a)
+			out.Duration, out.Title, out.Performer = time.Duration(a.Duration)*time.Second, clean(a.Title), clean(a.Performer)
 		}
 	}
 }
@@ -89,13 +89,6 @@ func audioKind(a *tg.DocumentAttributeAudio) ingest.MediaKind {
 		return ingest.MediaVoice
 	}
 	return ingest.MediaAudio
-}
-
-func audioTitle(a *tg.DocumentAttributeAudio) string {
-	if a.Performer != "" && a.Title != "" {
-		return clean(a.Performer + " - " + a.Title)
-	}
-	return clean(a.Performer + a.Title)
 }
 
 // seconds is exact to the millisecond; what is no duration counts as none.

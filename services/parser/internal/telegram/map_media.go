@@ -1,7 +1,7 @@
 package telegram
 
 import (
-	"strconv"
+	"math"
 	"strings"
 
 	"github.com/gotd/td/tg"
@@ -23,11 +23,11 @@ func toMedia(media tg.MessageMediaClass) *ingest.Media {
 	case *tg.MessageMediaPoll:
 		return &ingest.Media{Kind: ingest.MediaPoll, Title: clean(m.Poll.Question.Text)}
 	case *tg.MessageMediaGeo:
-		return &ingest.Media{Kind: ingest.MediaLocation, URL: geoURI(m.Geo)}
+		return &ingest.Media{Kind: ingest.MediaLocation, Location: toLocation(m.Geo)}
 	case *tg.MessageMediaGeoLive:
-		return &ingest.Media{Kind: ingest.MediaLocation, URL: geoURI(m.Geo)}
+		return &ingest.Media{Kind: ingest.MediaLocation, Location: toLocation(m.Geo)}
 	case *tg.MessageMediaVenue:
-		return &ingest.Media{Kind: ingest.MediaLocation, Title: clean(m.Title), URL: geoURI(m.Geo)}
+		return &ingest.Media{Kind: ingest.MediaLocation, Title: clean(m.Title), Location: toLocation(m.Geo)}
 	case *tg.MessageMediaContact:
 		return &ingest.Media{Kind: ingest.MediaContact, Title: clean(strings.TrimSpace(m.FirstName + " " + m.LastName))}
 	}
@@ -81,11 +81,11 @@ func toWebPage(page tg.WebPageClass) *ingest.Media {
 	return out
 }
 
-// geoURI is RFC 5870's spelling of a place; empty when Telegram hides it.
-func geoURI(point tg.GeoPointClass) string {
+// toLocation is nil when Telegram hides the place, or says one that is none.
+func toLocation(point tg.GeoPointClass) *ingest.Location {
 	p, ok := point.(*tg.GeoPoint)
-	if !ok {
-		return ""
+	if !ok || !(math.Abs(p.Lat) <= 90 && math.Abs(p.Long) <= 180) { // so that NaN is none, which JSON could not hold
+		return nil
 	}
-	return "geo:" + strconv.FormatFloat(p.Lat, 'f', -1, 64) + "," + strconv.FormatFloat(p.Long, 'f', -1, 64)
+	return &ingest.Location{Latitude: p.Lat, Longitude: p.Long}
 }

@@ -1,6 +1,7 @@
 package telegram
 
 import (
+	"cmp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,7 +20,7 @@ func toPost(channel ingest.ChannelID, m *tg.Message, raw []byte) ingest.Post {
 		Text: text, Entities: toEntities(m.Entities, text),
 		AuthorSignature: clean(m.PostAuthor), Author: toPeer(m.FromID),
 		Views: counter(m.GetViews()), Forwards: counter(m.GetForwards()), Replies: toReplies(m), Reactions: toReactions(m),
-		Album: m.GroupedID, Forward: toForward(m), ReplyTo: toReply(m.ReplyTo), Media: toMedia(m.Media),
+		Album: m.GroupedID, Topic: toTopic(m.ReplyTo), Forward: toForward(m), ReplyTo: toReply(m.ReplyTo), Media: toMedia(m.Media),
 		ViaBot: m.ViaBotID, Pinned: m.Pinned, Silent: m.Silent, Protected: m.Noforwards,
 		TTL: time.Duration(m.TTLPeriod) * time.Second,
 		Raw: raw,
@@ -45,13 +46,34 @@ func toForward(m *tg.Message) *ingest.Forward {
 func toReply(header tg.MessageReplyHeaderClass) *ingest.Reply {
 	switch h := header.(type) {
 	case *tg.MessageReplyHeader:
-		return &ingest.Reply{
-			Message: ingest.MessageID(h.ReplyToMsgID), Peer: toPeer(h.ReplyToPeerID), Thread: ingest.MessageID(h.ReplyToTopID), Quote: clean(h.QuoteText),
+		reply := ingest.Reply{Message: ingest.MessageID(h.ReplyToMsgID), Peer: toPeer(h.ReplyToPeerID), Quote: clean(h.QuoteText)}
+		switch {
+		case !h.ForumTopic:
+			reply.Thread = ingest.MessageID(h.ReplyToTopID)
+		case h.ReplyToTopID == 0: // the header tells the topic, and nothing is answered
+			return nil
 		}
+		return &reply
 	case *tg.MessageReplyStoryHeader:
 		return &ingest.Reply{Peer: toPeer(h.Peer), Story: h.StoryID}
 	}
 	return nil
+}
+
+// generalTopic is the id of every forum's topic "General", whose messages mostly name none. https://core.telegram.org/api/forum
+const generalTopic = 1
+
+// toTopic is the topic of a forum. A message that answers another names its topic beside that one; any other names it in that one's place.
+func toTopic(header tg.MessageReplyHeaderClass) ingest.MessageID {
+	h, ok := header.(*tg.MessageReplyHeader)
+	if !ok || !h.ForumTopic {
+		return 0
+	}
+	topic := cmp.Or(h.ReplyToTopID, h.ReplyToMsgID)
+	if topic == generalTopic {
+		return 0
+	}
+	return ingest.MessageID(topic)
 }
 
 func toPeer(peer tg.PeerClass) ingest.Peer {

@@ -158,6 +158,9 @@ func goldenMessages() map[string]*tg.Message {
 			h.SetQuoteText("italic")
 			m.SetReplyTo(h)
 		}),
+		"in a topic":       inTopic(29, 400, 0),
+		"reply in a topic": inTopic(30, 3, 400),
+		"in General":       inTopic(31, 1, 0),
 		"reply to a story": channelMessage(8, func(m *tg.Message) {
 			m.SetReplyTo(&tg.MessageReplyStoryHeader{Peer: &tg.PeerUser{UserID: 11}, StoryID: 4})
 		}),
@@ -178,6 +181,7 @@ func goldenMessages() map[string]*tg.Message {
 		"web page empty":  withMedia(21, &tg.MessageMediaWebPage{Webpage: &tg.WebPageEmpty{ID: 1}}),
 		"poll":            withMedia(22, &tg.MessageMediaPoll{Poll: tg.Poll{ID: 9, Question: tg.TextWithEntities{Text: "Tea or coffee?"}}}),
 		"place":           withMedia(23, &tg.MessageMediaGeo{Geo: &tg.GeoPoint{Lat: 59.9386, Long: 30.3141}}),
+		"place off Earth": withMedia(32, &tg.MessageMediaGeo{Geo: &tg.GeoPoint{Lat: math.NaN(), Long: 2}}),
 		"venue":           withMedia(24, &tg.MessageMediaVenue{Geo: &tg.GeoPoint{Lat: -1.5, Long: 2}, Title: "The Museum", Address: "Street 1"}),
 		"contact":         withMedia(25, &tg.MessageMediaContact{PhoneNumber: "+10000000000", FirstName: "Ann", LastName: "Other"}),
 		"dice":            withMedia(26, &tg.MessageMediaDice{Value: 6, Emoticon: "🎲"}),
@@ -186,6 +190,18 @@ func goldenMessages() map[string]*tg.Message {
 			m.Message, m.PostAuthor = "a\x00b\xffc", "\xc3("
 		}),
 	}
+}
+
+// inTopic is a message of a forum as Telegram says it: one that answers nothing names its topic as if it answered that.
+func inTopic(id, answers, top int) *tg.Message {
+	return channelMessage(id, func(m *tg.Message) {
+		h := &tg.MessageReplyHeader{ForumTopic: true}
+		h.SetReplyToMsgID(answers)
+		if top != 0 {
+			h.SetReplyToTopID(top)
+		}
+		m.SetReplyTo(h)
+	})
 }
 
 func TestToPostOfAnEmptyMessage(t *testing.T) {

@@ -132,7 +132,7 @@ func (p *Pool) usable(ctx context.Context) ([]*reader, error) {
 	}
 	for id, state := range p.idle {
 		if state != account.Active && state != account.Unreachable {
-			return nil, fmt.Errorf("account %d is %s: %w", id, state, ingest.ErrSession)
+			return nil, ended(id, state)
 		}
 	}
 	if len(p.idle) > 0 {

@@ -3,7 +3,6 @@ package telegram
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -17,7 +16,6 @@ import (
 	"github.com/gotd/td/tgerr"
 
 	"github.com/tidemark/tidemark/services/parser/internal/account"
-	"github.com/tidemark/tidemark/services/parser/internal/ingest"
 )
 
 // reader is one account's connection, for as long as we hold its lease.
@@ -119,7 +117,7 @@ func (r *reader) gone() error {
 	if r.final == "" {
 		return nil
 	}
-	return fmt.Errorf("account %d is %s: %w", r.id(), r.final, ingest.ErrSession)
+	return ended(r.id(), r.final)
 }
 
 // becomes ends the reader when the account can no longer read; no state is no change.

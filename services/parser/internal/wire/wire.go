@@ -17,7 +17,7 @@ func Post(p *ingest.Post) *typev1.Post {
 		ChannelId: int64(p.Channel), MessageId: int64(p.Message), Revision: p.Revision,
 		PostedAt: Stamp(p.PostedAt), EditedAt: Stamp(p.EditedAt), DeletedAt: Stamp(p.DeletedAt), EditHidden: p.EditHidden,
 		Text: p.Text, AuthorSignature: p.AuthorSignature, Author: peer(p.Author), Views: p.Views, Forwards: p.Forwards, Replies: p.Replies,
-		AlbumId: p.Album, Forward: forward(p.Forward), ReplyTo: reply(p.ReplyTo), Media: media(p.Media), ViaBotId: p.ViaBot,
+		AlbumId: p.Album, TopicId: int64(p.Topic), Forward: forward(p.Forward), ReplyTo: reply(p.ReplyTo), Media: media(p.Media), ViaBotId: p.ViaBot,
 		Pinned: p.Pinned, Silent: p.Silent, Protected: p.Protected, Ttl: span(p.TTL),
 	}
 	if len(p.Entities) > 0 {
@@ -81,7 +81,7 @@ func forward(f *ingest.Forward) *typev1.ForwardOrigin {
 		return nil
 	}
 	return &typev1.ForwardOrigin{
-		From: peer(f.From), FromName: f.FromName, MessageId: int64(f.Message), PostedAt: Stamp(f.PostedAt), AuthorSignature: f.AuthorSignature,
+		Author: peer(f.From), AuthorName: f.FromName, MessageId: int64(f.Message), PostedAt: Stamp(f.PostedAt), AuthorSignature: f.AuthorSignature,
 	}
 }
 
@@ -108,6 +108,13 @@ func media(m *ingest.Media) *typev1.Media {
 	}
 	return &typev1.Media{
 		Kind: mediaKinds[m.Kind], FileId: m.FileID, MimeType: m.MIMEType, FileName: m.FileName, SizeBytes: m.Size, Width: int32(m.Width),
-		Height: int32(m.Height), Duration: span(m.Duration), Title: m.Title, Url: m.URL, Spoiler: m.Spoiler, Other: m.Other,
+		Height: int32(m.Height), Duration: span(m.Duration), Title: m.Title, Performer: m.Performer, Location: location(m.Location), Url: m.URL, Spoiler: m.Spoiler, Other: m.Other,
 	}
+}
+
+func location(l *ingest.Location) *typev1.GeoPoint {
+	if l == nil {
+		return nil
+	}
+	return &typev1.GeoPoint{Latitude: l.Latitude, Longitude: l.Longitude}
 }

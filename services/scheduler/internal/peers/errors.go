@@ -13,8 +13,8 @@ import (
 
 // kinds mirrors the reasons that the parser and the watermark give.
 var kinds = map[string]plan.Kind{
-	"CHANNEL_PRIVATE": plan.Barred, "NOT_A_MEMBER": plan.Barred, "USERNAME_NOT_OCCUPIED": plan.Barred, "CHANNEL_NOT_FOUND": plan.Barred,
-	"NO_ACCOUNT": plan.NoReader, "ACCOUNT_ELSEWHERE": plan.NoReader, "SESSION_GONE": plan.NoReader, "ACCOUNT_FROZEN": plan.NoReader,
+	"CHANNEL_PRIVATE": plan.Barred, "NOT_A_MEMBER": plan.Barred, "CHANNEL_NOT_FOUND": plan.Barred,
+	"NO_ACCOUNT": plan.NoReader, "ACCOUNT_ELSEWHERE": plan.NoReader, "SESSION_GONE": plan.NoReader, "ACCOUNT_FROZEN": plan.NoReader, "ACCOUNT_BANNED": plan.NoReader,
 	"FLOOD_WAIT":        plan.Flooded,
 	"HISTORY_RESTARTED": plan.Restarted, "NOTHING_PROVED": plan.Unproved,
 	"STALE_RUN_TOKEN": plan.Stale, "STALE_GENERATION": plan.Stale,

@@ -131,7 +131,7 @@ func (m Marks) Advance(ctx context.Context, a plan.Advance) error {
 func (m Marks) Rewind(ctx context.Context, channel plan.ChannelID, etag, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, short)
 	defer cancel()
-	_, err := m.client.RewindWatermark(ctx, &watermarkv1.RewindWatermarkRequest{ChannelId: int64(channel), Etag: etag, Reason: reason})
+	_, err := m.client.RewindWatermark(ctx, &watermarkv1.RewindWatermarkRequest{ChannelId: int64(channel), Etag: etag, Reason: reason, All: true})
 	return problem("watermark", err)
 }
 
@@ -148,7 +148,7 @@ func (m Marks) Check(ctx context.Context, checks []plan.Check) error {
 	defer cancel()
 	req := &watermarkv1.ReportChecksRequest{Checks: make([]*watermarkv1.Check, len(checks))}
 	for i, c := range checks {
-		req.Checks[i] = &watermarkv1.Check{ChannelId: int64(c.Channel), State: states[c.State], BlockedReason: c.Reason, TopId: c.Top, CheckedAt: rpc.Stamp(c.At)}
+		req.Checks[i] = &watermarkv1.Check{ChannelId: int64(c.Channel), State: states[c.State], BlockedReason: c.Reason, TopId: c.Top, AttemptedAt: rpc.Stamp(c.At)}
 	}
 	_, err := m.client.ReportChecks(ctx, req)
 	return problem("watermark", err)

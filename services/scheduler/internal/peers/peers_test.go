@@ -145,7 +145,7 @@ func TestWhatTheWatermarkIsTold(t *testing.T) {
 	if err := marks.Check(ctx, []plan.Check{{Channel: 7, State: plan.Blocked, Reason: "CHANNEL_PRIVATE", Top: 9, At: now}}); err != nil {
 		t.Error(err)
 	}
-	wantCheck := &watermarkv1.ReportChecksRequest{Checks: []*watermarkv1.Check{{ChannelId: 7, State: watermarkv1.WatermarkState_WATERMARK_STATE_BLOCKED, BlockedReason: "CHANNEL_PRIVATE", TopId: 9, CheckedAt: timestamppb.New(now)}}}
+	wantCheck := &watermarkv1.ReportChecksRequest{Checks: []*watermarkv1.Check{{ChannelId: 7, State: watermarkv1.WatermarkState_WATERMARK_STATE_BLOCKED, BlockedReason: "CHANNEL_PRIVATE", TopId: 9, AttemptedAt: timestamppb.New(now)}}}
 	if diff := cmp.Diff(w.checks, wantCheck, protocmp.Transform()); diff != "" {
 		t.Errorf("checks (-got +want):\n%s", diff)
 	}
@@ -160,7 +160,7 @@ func TestKindsOfProblems(t *testing.T) {
 		retry  time.Duration
 	}{
 		"private":          {rpc.Error(codes.PermissionDenied, "CHANNEL_PRIVATE", "x"), plan.Barred, "CHANNEL_PRIVATE", 0},
-		"unknown":          {rpc.Error(codes.NotFound, "USERNAME_NOT_OCCUPIED", "x"), plan.Barred, "USERNAME_NOT_OCCUPIED", 0},
+		"unknown":          {rpc.Error(codes.NotFound, "CHANNEL_NOT_FOUND", "x"), plan.Barred, "CHANNEL_NOT_FOUND", 0},
 		"denied otherwise": {rpc.Error(codes.PermissionDenied, "SOMETHING_NEW", "x"), plan.Barred, "SOMETHING_NEW", 0},
 		"no account":       {rpc.Error(codes.FailedPrecondition, "NO_ACCOUNT", "x"), plan.NoReader, "NO_ACCOUNT", 0},
 		"session gone":     {rpc.Error(codes.FailedPrecondition, "SESSION_GONE", "x"), plan.NoReader, "SESSION_GONE", 0},

@@ -8,7 +8,7 @@ import (
 // Outcome is how a run ended.
 type Outcome string
 
-// The outcomes; a run that goes on has none.
+// The outcomes; a run that goes on is Running.
 const (
 	Done      Outcome = "done"    // all it set out to read is covered
 	More      Outcome = "more"    // its slice is done, another follows
@@ -16,6 +16,7 @@ const (
 	OutBarred Outcome = "blocked" // the channel cannot be read
 	OutFailed Outcome = "failed"  // something of ours failed
 	Lost      Outcome = "lost"    // the process died, or a newer run took over
+	Running   Outcome = "running"
 )
 
 // Run is one bounded piece of work on one channel.

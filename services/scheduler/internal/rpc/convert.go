@@ -52,11 +52,11 @@ func toHorizon(h *schedulerv1.Horizon) (plan.Horizon, error) {
 			return plan.Horizon{Age: age}, nil
 		}
 		return plan.Horizon{}, &plan.FieldError{Field: "horizon.age", Problem: fmt.Sprintf("must be at least %s", leastHorizonAge)}
-	case *schedulerv1.Horizon_Messages:
-		if l.Messages >= 1 && l.Messages <= mostHorizonCount {
-			return plan.Horizon{Messages: l.Messages}, nil
+	case *schedulerv1.Horizon_Ids:
+		if l.Ids >= 1 && l.Ids <= mostHorizonCount {
+			return plan.Horizon{Messages: l.Ids}, nil
 		}
-		return plan.Horizon{}, &plan.FieldError{Field: "horizon.messages", Problem: "must be at least 1"}
+		return plan.Horizon{}, &plan.FieldError{Field: "horizon.ids", Problem: "must be at least 1"}
 	}
 	return plan.Horizon{}, nil
 }
@@ -66,7 +66,7 @@ func fromHorizon(h plan.Horizon) *schedulerv1.Horizon {
 	case h.Age > 0:
 		return &schedulerv1.Horizon{Limit: &schedulerv1.Horizon_Age{Age: durationpb.New(h.Age)}}
 	case h.Messages > 0:
-		return &schedulerv1.Horizon{Limit: &schedulerv1.Horizon_Messages{Messages: h.Messages}}
+		return &schedulerv1.Horizon{Limit: &schedulerv1.Horizon_Ids{Ids: h.Messages}}
 	}
 	return nil
 }
@@ -79,6 +79,7 @@ var channelStates = map[plan.State]schedulerv1.ChannelState{
 var outcomes = map[plan.Outcome]schedulerv1.RunOutcome{
 	plan.Done: schedulerv1.RunOutcome_RUN_OUTCOME_DONE, plan.More: schedulerv1.RunOutcome_RUN_OUTCOME_MORE, plan.Waiting: schedulerv1.RunOutcome_RUN_OUTCOME_WAITING,
 	plan.OutBarred: schedulerv1.RunOutcome_RUN_OUTCOME_BLOCKED, plan.OutFailed: schedulerv1.RunOutcome_RUN_OUTCOME_FAILED, plan.Lost: schedulerv1.RunOutcome_RUN_OUTCOME_LOST,
+	plan.Running: schedulerv1.RunOutcome_RUN_OUTCOME_RUNNING,
 }
 
 var runModes = map[plan.Mode]typev1.ReadMode{

@@ -26,7 +26,7 @@ func toStatus(err error, what string) error {
 		}
 		return rpc.Error(codes.Unavailable, problem.Reason, problem.Message+": check that it runs, then repeat", rpc.WithCause(problem.Cause))
 	case errors.Is(err, plan.ErrUnknown):
-		return rpc.Error(codes.NotFound, "NOT_FOUND", what+": see `tidemark channel list` for what is followed")
+		return rpc.Error(codes.NotFound, "CHANNEL_NOT_FOLLOWED", what+": see `tidemark channel list` for what is followed")
 	case errors.Is(err, plan.ErrPaused):
 		return rpc.Error(codes.FailedPrecondition, "CHANNEL_PAUSED", "the channel is paused: resume it, and it is read at once")
 	case errors.Is(err, plan.ErrNothingCovered):
@@ -37,6 +37,14 @@ func toStatus(err error, what string) error {
 		return rpc.Error(codes.DeadlineExceeded, "DEADLINE_EXCEEDED", "the call ran out of time; it is safe to repeat", rpc.WithCause(err))
 	}
 	return err
+}
+
+// toRunStatus is toStatus for calls that name a run.
+func toRunStatus(err error, id plan.RunID) error {
+	if errors.Is(err, plan.ErrUnknown) {
+		return rpc.Error(codes.NotFound, "RUN_NOT_FOUND", fmt.Sprintf("there is no run %d: ListRuns shows those that are", id))
+	}
+	return toStatus(err, "")
 }
 
 func notFollowed(id plan.ChannelID) string { return fmt.Sprintf("channel %d is not followed", id) }

@@ -48,16 +48,16 @@ func (s *Runs) TriggerRun(ctx context.Context, r *schedulerv1.TriggerRunRequest)
 	if err != nil {
 		return nil, toStatus(err, "")
 	}
-	queued, err := s.Store.Trigger(ctx, id, s.Now())
+	due, err := s.Store.Trigger(ctx, id, s.Now())
 	if err != nil {
 		return nil, toStatus(err, notFollowed(id))
 	}
 	s.Wake()
-	return &schedulerv1.TriggerRunResponse{Queued: queued}, nil
+	return &schedulerv1.TriggerRunResponse{MadeDue: due}, nil
 }
 
-// BackfillChannel puts ids down to be read again, and makes the channel due.
-func (s *Runs) BackfillChannel(ctx context.Context, r *schedulerv1.BackfillChannelRequest) (*schedulerv1.BackfillChannelResponse, error) {
+// RereadChannel puts ids down to be read again, and makes the channel due.
+func (s *Runs) RereadChannel(ctx context.Context, r *schedulerv1.RereadChannelRequest) (*schedulerv1.RereadChannelResponse, error) {
 	id, err := toID(r.GetChannelId())
 	if err != nil {
 		return nil, toStatus(err, "")
@@ -81,7 +81,7 @@ func (s *Runs) BackfillChannel(ctx context.Context, r *schedulerv1.BackfillChann
 		return nil, toStatus(err, notFollowed(id))
 	}
 	s.Wake()
-	return &schedulerv1.BackfillChannelResponse{Ids: &typev1.IdRange{First: waits.First, Last: waits.Last}}, nil
+	return &schedulerv1.RereadChannelResponse{Ids: &typev1.IdRange{First: waits.First, Last: waits.Last}}, nil
 }
 
 // toCovered is the part of a range, or of everything, that lies within what is covered.
@@ -107,7 +107,7 @@ func toCovered(r *typev1.IdRange, covered []plan.Range) (plan.Range, error) {
 func (s *Runs) GetRun(ctx context.Context, r *schedulerv1.GetRunRequest) (*schedulerv1.GetRunResponse, error) {
 	run, err := s.Store.Run(ctx, plan.RunID(r.GetRunId()))
 	if err != nil {
-		return nil, toStatus(err, fmt.Sprintf("there is no run %d", r.GetRunId()))
+		return nil, toRunStatus(err, plan.RunID(r.GetRunId()))
 	}
 	return &schedulerv1.GetRunResponse{Run: fromRun(run)}, nil
 }

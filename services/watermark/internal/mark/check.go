@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Check tells what became of asking about a channel. It moves CheckedAt and the state, never coverage.
+// Check tells what became of asking about a channel. It moves AttemptedAt, with an answer CheckedAt, and the state; never coverage.
 type Check struct {
 	Key
 	State  State
@@ -29,7 +29,7 @@ func (c Check) Validate() error {
 	case len(c.Reason) > 64:
 		return &FieldError{"blocked_reason", "is longer than 64 characters"}
 	case c.At.IsZero():
-		return &FieldError{"checked_at", "is required"}
+		return &FieldError{"attempted_at", "is required"}
 	case c.Top < 0 || c.Top > MaxID:
 		return &FieldError{"top_id", fmt.Sprintf("%d is out of range", c.Top)}
 	}
@@ -40,11 +40,14 @@ func (c Check) Validate() error {
 // its top: otherwise something known still waits, and the mark is Active.
 func (m Mark) Check(c Check) Mark {
 	at := kept(c.At)
-	if m.Version != 0 && !at.After(m.CheckedAt) {
+	if m.Version != 0 && !at.After(m.AttemptedAt) {
 		return m
 	}
 	next := m.orNew(c.Key)
-	next.CheckedAt, next.State, next.Reason = at, c.State, c.Reason
+	next.AttemptedAt, next.State, next.Reason = at, c.State, c.Reason
+	if c.State != Blocked {
+		next.CheckedAt = at
+	}
 	next.Top = max(next.Top, c.Top)
 	return next.awake().settled(m)
 }
@@ -52,9 +55,10 @@ func (m Mark) Check(c Check) Mark {
 // Rewind takes coverage back, so that it is done again.
 type Rewind struct {
 	Key
-	Ranges  []Range // empty: all
-	Reason  string  // for the audit, 1 to 500 characters
-	Version int64   // the version that was read, required
+	Ranges  []Range // none with All
+	All     bool
+	Reason  string // for the audit, 1 to 500 characters
+	Version int64  // the version that was read, required
 }
 
 // Validate refuses a rewind without a reason or done blindly.
@@ -69,6 +73,10 @@ func (r Rewind) Validate() error {
 		return &FieldError{"reason", "is longer than 500 characters"}
 	case r.Version <= 0:
 		return &FieldError{"etag", "is required: read the watermark first"}
+	case r.All && len(r.Ranges) > 0:
+		return &FieldError{"ranges", "goes without `all`: give one of them"}
+	case !r.All && len(r.Ranges) == 0:
+		return &FieldError{"ranges", "is required, or `all`: say what to take back"}
 	}
 	return validate("ranges", r.Ranges)
 }
@@ -86,7 +94,7 @@ func (m Mark) Rewind(r Rewind) (Mark, error) {
 	next := m
 	next.Coverage = next.Coverage.Remove(r.Ranges...)
 	next.Unavailable = next.Unavailable.Remove(r.Ranges...)
-	if len(r.Ranges) == 0 {
+	if r.All {
 		next.Coverage, next.Unavailable, next.Top = Coverage{}, Coverage{}, 0
 	}
 	if next.Coverage.Head() < m.Coverage.Head() {

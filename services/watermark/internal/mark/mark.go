@@ -50,7 +50,8 @@ type Mark struct {
 	Floor       int64  // lowest id of the task, 0 while the bottom was not reached
 	Top         int64  // highest id known to exist, 0 when unknown
 	HeadAt      time.Time
-	CheckedAt   time.Time
+	CheckedAt   time.Time // the source answered
+	AttemptedAt time.Time // somebody tried to ask it
 	AdvancedAt  time.Time
 	RunToken    int64
 	Generation  int64 // from 1

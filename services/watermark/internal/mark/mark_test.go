@@ -156,7 +156,7 @@ func TestAdvance(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	stored := Mark{Key: key, Coverage: NewCoverage(Range{1, 10}), State: Active, Top: 10, Generation: 1, Version: 9, CheckedAt: now}
+	stored := Mark{Key: key, Coverage: NewCoverage(Range{1, 10}), State: Active, Top: 10, Generation: 1, Version: 9, CheckedAt: now, AttemptedAt: now}
 	later := now.Add(time.Minute)
 	for name, tc := range map[string]struct {
 		check Check
@@ -194,11 +194,11 @@ func TestRewind(t *testing.T) {
 	if _, err := got.Advance(Step{Key: key, RunToken: 6, Generation: 1, Covered: []Range{{4, 6}}}, now); !errors.Is(err, ErrStaleGeneration) {
 		t.Errorf("a run from before the rewind: got %v, want %v", err, ErrStaleGeneration)
 	}
-	all, err := stored.Rewind(Rewind{Key: key, Reason: "all", Version: 9})
+	all, err := stored.Rewind(Rewind{Key: key, All: true, Reason: "all", Version: 9})
 	if err != nil || all.Coverage.Head() != 0 || all.Floor != 0 {
 		t.Errorf("got %+v, %v, want nothing covered and no floor", all, err)
 	}
-	if _, err := stored.Rewind(Rewind{Key: key, Reason: "blind", Version: 8}); !errors.Is(err, ErrEtag) {
+	if _, err := stored.Rewind(Rewind{Key: key, All: true, Reason: "blind", Version: 8}); !errors.Is(err, ErrEtag) {
 		t.Errorf("got %v, want %v", err, ErrEtag)
 	}
 }
@@ -226,7 +226,8 @@ func TestRepeatingFinerInstantsChangesNothing(t *testing.T) {
 	}
 	checked := first.Check(Check{Key: key, State: Idle, Top: 5, At: fine})
 	stored := checked
-	stored.HeadAt, stored.AdvancedAt, stored.CheckedAt = fine.Truncate(time.Microsecond), fine.Truncate(time.Microsecond), fine.Truncate(time.Microsecond)
+	kept := fine.Truncate(time.Microsecond)
+	stored.HeadAt, stored.AdvancedAt, stored.CheckedAt, stored.AttemptedAt = kept, kept, kept, kept
 	if diff := cmp.Diff(checked, stored, sameSet); diff != "" {
 		t.Errorf("a mark holds what no table keeps (-got +want):\n%s", diff)
 	}
@@ -265,7 +266,7 @@ func TestRewindForgetsWhatNoLongerHolds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := stored.Rewind(Rewind{Key: key, Ranges: tc.ranges, Reason: "x", Version: 9})
+			got, err := stored.Rewind(Rewind{Key: key, Ranges: tc.ranges, All: tc.ranges == nil, Reason: "x", Version: 9})
 			if err != nil || got.Floor != tc.floor || !got.HeadAt.Equal(tc.headAt) {
 				t.Errorf("got floor %d, head at %v, %v, want %d, %v", got.Floor, got.HeadAt, err, tc.floor, tc.headAt)
 			}
@@ -273,7 +274,7 @@ func TestRewindForgetsWhatNoLongerHolds(t *testing.T) {
 	}
 	blocked := stored
 	blocked.State, blocked.Reason = Blocked, "CHANNEL_PRIVATE"
-	if got, err := blocked.Rewind(Rewind{Key: key, Reason: "x", Version: 9}); err != nil || got.State != Blocked || got.Reason == "" {
+	if got, err := blocked.Rewind(Rewind{Key: key, All: true, Reason: "x", Version: 9}); err != nil || got.State != Blocked || got.Reason == "" {
 		t.Errorf("got %s %q, %v: nobody asked, so it is still blocked", got.State, got.Reason, err)
 	}
 }

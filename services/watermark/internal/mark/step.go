@@ -160,7 +160,7 @@ func (m Mark) settled(before Mark) Mark {
 func (m Mark) same(o Mark) bool {
 	return m.Version != 0 && m.Key == o.Key && m.Coverage.Equal(o.Coverage) && m.Unavailable.Equal(o.Unavailable) && m.State == o.State && m.Reason == o.Reason &&
 		m.Floor == o.Floor && m.Top == o.Top && m.RunToken == o.RunToken && m.Generation == o.Generation &&
-		m.HeadAt.Equal(o.HeadAt) && m.CheckedAt.Equal(o.CheckedAt) && m.AdvancedAt.Equal(o.AdvancedAt)
+		m.HeadAt.Equal(o.HeadAt) && m.CheckedAt.Equal(o.CheckedAt) && m.AttemptedAt.Equal(o.AttemptedAt) && m.AdvancedAt.Equal(o.AdvancedAt)
 }
 
 // kept is an instant as marks keep it: in UTC, to the microsecond. Postgres has no finer one, and an instant that is finer than its own

@@ -26,7 +26,7 @@ func toMark(r db.GetMarksRow) mark.Mark {
 	return mark.Mark{
 		Key:      mark.Key{Channel: mark.ChannelID(r.ChannelID), Stage: mark.Stage(r.Stage)},
 		Coverage: toCoverage(r.Firsts, r.Ends), State: mark.State(r.State), Reason: r.Reason, Floor: r.FloorID, Top: r.TopID,
-		HeadAt: instant(r.HeadAt), CheckedAt: instant(r.CheckedAt), AdvancedAt: instant(r.AdvancedAt),
+		HeadAt: instant(r.HeadAt), CheckedAt: instant(r.CheckedAt), AttemptedAt: instant(r.AttemptedAt), AdvancedAt: instant(r.AdvancedAt),
 		RunToken: r.RunToken, Generation: r.Generation, Version: r.Version, Unavailable: toCoverage(r.UnavailableFirsts, r.UnavailableEnds),
 	}
 }
@@ -34,7 +34,7 @@ func toMark(r db.GetMarksRow) mark.Mark {
 func fromMark(m mark.Mark) db.SaveMarkParams {
 	return db.SaveMarkParams{
 		ChannelID: int64(m.Channel), Stage: string(m.Stage), Covered: toMultirange(m.Coverage), State: string(m.State), Reason: m.Reason,
-		FloorID: m.Floor, TopID: m.Top, HeadAt: present(m.HeadAt), CheckedAt: present(m.CheckedAt), AdvancedAt: present(m.AdvancedAt),
+		FloorID: m.Floor, TopID: m.Top, HeadAt: present(m.HeadAt), CheckedAt: present(m.CheckedAt), AttemptedAt: present(m.AttemptedAt), AdvancedAt: present(m.AdvancedAt),
 		RunToken: m.RunToken, Generation: m.Generation, Version: m.Version, Unavailable: toMultirange(m.Unavailable),
 	}
 }

@@ -28,7 +28,7 @@ func TestAServerThatDoesNotAnswerIsErrDown(t *testing.T) {
 	_, versions := s.Versions(t.Context(), []mark.Key{k})
 	_, list := s.List(t.Context(), mark.Filter{}, mark.Key{}, 1)
 	_, advance := s.Advance(t.Context(), []mark.Step{{Key: k, Top: 1}}, now)
-	_, rewind := s.Rewind(t.Context(), mark.Rewind{Key: k, Reason: "x", Version: 1}, now)
+	_, rewind := s.Rewind(t.Context(), mark.Rewind{Key: k, All: true, Reason: "x", Version: 1}, now)
 	check := s.Check(t.Context(), []mark.Check{{Key: k, State: mark.Idle, At: now}})
 	for name, err := range map[string]error{"get": get, "versions": versions, "list": list, "advance": advance, "rewind": rewind, "check": check} {
 		if !errors.Is(err, mark.ErrDown) {

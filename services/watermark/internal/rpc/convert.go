@@ -103,13 +103,13 @@ func toStep(r *watermarkv1.AdvanceWatermarkRequest) (mark.Step, error) {
 
 func toCheck(r *watermarkv1.Check) (mark.Check, error) {
 	c := mark.Check{
-		Key: toKey(r.GetChannelId(), r.GetStage()), State: states[r.GetState()], Reason: r.GetBlockedReason(), Top: r.GetTopId(), At: rpc.Time(r.GetCheckedAt()),
+		Key: toKey(r.GetChannelId(), r.GetStage()), State: states[r.GetState()], Reason: r.GetBlockedReason(), Top: r.GetTopId(), At: rpc.Time(r.GetAttemptedAt()),
 	}
 	return c, c.Validate()
 }
 
 func toRewind(r *watermarkv1.RewindWatermarkRequest) (mark.Rewind, error) {
-	w := mark.Rewind{Key: toKey(r.GetChannelId(), r.GetStage()), Reason: r.GetReason()}
+	w := mark.Rewind{Key: toKey(r.GetChannelId(), r.GetStage()), Reason: r.GetReason(), All: r.GetAll()}
 	var err error
 	if w.Ranges, err = toRanges("ranges", r.GetRanges()); err != nil {
 		return w, err
@@ -153,7 +153,7 @@ func fromMark(m mark.Mark) *watermarkv1.Watermark {
 	return &watermarkv1.Watermark{
 		ChannelId: int64(m.Channel), Stage: string(m.Stage), State: fromState(m.State), BlockedReason: m.Reason,
 		HeadId: m.Coverage.Head(), ContiguousId: m.Coverage.Contiguous(m.Bottom()), FloorId: m.Floor, TopId: m.Top, MissingCount: m.Missing(),
-		HeadAt: rpc.Stamp(m.HeadAt), CheckedAt: rpc.Stamp(m.CheckedAt), AdvancedAt: rpc.Stamp(m.AdvancedAt),
+		HeadAt: rpc.Stamp(m.HeadAt), CheckedAt: rpc.Stamp(m.CheckedAt), AttemptedAt: rpc.Stamp(m.AttemptedAt), AdvancedAt: rpc.Stamp(m.AdvancedAt),
 		RunToken: m.RunToken, Generation: m.Generation, Etag: toEtag(m.Version),
 	}
 }

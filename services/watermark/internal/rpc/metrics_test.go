@@ -58,7 +58,7 @@ func TestEverySeriesMoves(t *testing.T) {
 	read := func() error { return second(s.GetWatermark(ctx, &watermarkv1.GetWatermarkRequest{ChannelId: 1})) }
 	var checks []*watermarkv1.Check
 	for state := range states {
-		c := &watermarkv1.Check{ChannelId: 2, State: state, CheckedAt: timestamppb.New(now)}
+		c := &watermarkv1.Check{ChannelId: 2, State: state, AttemptedAt: timestamppb.New(now)}
 		if states[state] == mark.Blocked {
 			c.BlockedReason = "FLOOD_WAIT"
 		}

@@ -111,12 +111,12 @@ func full(id ingest.MessageID) ingest.Post {
 	p.AuthorSignature, p.Author = "someone", ingest.Peer{Kind: ingest.UserPeer, ID: 9}
 	p.Views, p.Forwards, p.Replies = n(0), n(2), n(3)
 	p.Reactions = []ingest.Reaction{{Emoji: "🔥", Count: 5}, {CustomEmoji: 77, Count: 1}, {Paid: true, Count: 2}}
-	p.Album, p.ViaBot, p.TTL = 11, 12, time.Hour
+	p.Album, p.Topic, p.ViaBot, p.TTL = 11, 13, 12, time.Hour
 	p.Pinned, p.Silent, p.Protected = true, true, true
 	p.Forward = &ingest.Forward{From: ingest.Peer{Kind: ingest.ChannelPeer, ID: 3}, FromName: "name", Message: 4, PostedAt: start, AuthorSignature: "sig"}
 	p.ReplyTo = &ingest.Reply{Message: 5, Peer: ingest.Peer{Kind: ingest.GroupPeer, ID: 6}, Thread: 2, Quote: "quote"}
 	p.Media = &ingest.Media{Kind: ingest.MediaVideo, FileID: 8, MIMEType: "video/mp4", FileName: "a.mp4", Size: 1 << 33, Width: 10, Height: 20,
-		Duration: 1500 * time.Millisecond, Title: "title", URL: "https://example.org", Spoiler: true}
+		Duration: 1500 * time.Millisecond, Title: "title", Performer: "band", Location: &ingest.Location{Latitude: -1.5, Longitude: 30.25}, URL: "https://example.org", Spoiler: true}
 	p.Raw = []byte{0, 1, 2, 0xff}
 	return p
 }

@@ -103,6 +103,7 @@ type ParserPost struct {
 	CountersHash    int64
 	FirstSeenAt     time.Time
 	ChangedAt       time.Time
+	TopicID         pgtype.Int8
 }
 
 type ParserQuarantine struct {

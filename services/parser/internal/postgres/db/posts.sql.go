@@ -11,7 +11,7 @@ import (
 )
 
 const getPosts = `-- name: GetPosts :many
-SELECT channel_id, message_id, revision, posted_at, edited_at, deleted_at, text, entities, author_signature, author_kind, author_id, views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected, edit_hidden, ttl_seconds, raw, content_hash, counters_hash, first_seen_at, changed_at FROM parser.posts
+SELECT channel_id, message_id, revision, posted_at, edited_at, deleted_at, text, entities, author_signature, author_kind, author_id, views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected, edit_hidden, ttl_seconds, raw, content_hash, counters_hash, first_seen_at, changed_at, topic_id FROM parser.posts
 WHERE channel_id = $1 AND message_id = ANY ($2::bigint[])
 ORDER BY message_id
 `
@@ -62,6 +62,7 @@ func (q *Queries) GetPosts(ctx context.Context, arg GetPostsParams) ([]ParserPos
 			&i.CountersHash,
 			&i.FirstSeenAt,
 			&i.ChangedAt,
+			&i.TopicID,
 		); err != nil {
 			return nil, err
 		}
@@ -74,7 +75,7 @@ func (q *Queries) GetPosts(ctx context.Context, arg GetPostsParams) ([]ParserPos
 }
 
 const listPosts = `-- name: ListPosts :many
-SELECT channel_id, message_id, revision, posted_at, edited_at, deleted_at, text, entities, author_signature, author_kind, author_id, views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected, edit_hidden, ttl_seconds, raw, content_hash, counters_hash, first_seen_at, changed_at FROM parser.posts
+SELECT channel_id, message_id, revision, posted_at, edited_at, deleted_at, text, entities, author_signature, author_kind, author_id, views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected, edit_hidden, ttl_seconds, raw, content_hash, counters_hash, first_seen_at, changed_at, topic_id FROM parser.posts
 WHERE channel_id = $1 AND message_id BETWEEN $2 AND $3
   AND ($4::timestamptz IS NULL OR posted_at >= $4)
   AND ($5::timestamptz IS NULL OR posted_at < $5)
@@ -142,6 +143,7 @@ func (q *Queries) ListPosts(ctx context.Context, arg ListPostsParams) ([]ParserP
 			&i.CountersHash,
 			&i.FirstSeenAt,
 			&i.ChangedAt,
+			&i.TopicID,
 		); err != nil {
 			return nil, err
 		}
@@ -154,7 +156,7 @@ func (q *Queries) ListPosts(ctx context.Context, arg ListPostsParams) ([]ParserP
 }
 
 const listPostsDescending = `-- name: ListPostsDescending :many
-SELECT channel_id, message_id, revision, posted_at, edited_at, deleted_at, text, entities, author_signature, author_kind, author_id, views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected, edit_hidden, ttl_seconds, raw, content_hash, counters_hash, first_seen_at, changed_at FROM parser.posts
+SELECT channel_id, message_id, revision, posted_at, edited_at, deleted_at, text, entities, author_signature, author_kind, author_id, views, forwards, replies, reactions, album_id, forward, reply_to, media_kind, media, via_bot_id, pinned, silent, protected, edit_hidden, ttl_seconds, raw, content_hash, counters_hash, first_seen_at, changed_at, topic_id FROM parser.posts
 WHERE channel_id = $1 AND message_id BETWEEN $2 AND $3
   AND ($4::timestamptz IS NULL OR posted_at >= $4)
   AND ($5::timestamptz IS NULL OR posted_at < $5)
@@ -222,6 +224,7 @@ func (q *Queries) ListPostsDescending(ctx context.Context, arg ListPostsDescendi
 			&i.CountersHash,
 			&i.FirstSeenAt,
 			&i.ChangedAt,
+			&i.TopicID,
 		); err != nil {
 			return nil, err
 		}

@@ -204,13 +204,13 @@ func (s *Store) Begin(_ context.Context, channel plan.ChannelID, mode plan.Mode,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.runs {
-		if r := &s.runs[i]; r.Channel == channel && r.Outcome == "" {
+		if r := &s.runs[i]; r.Channel == channel && r.Outcome == plan.Running {
 			s.ended++
 			r.Outcome, r.FinishedAt, r.Sequence, r.Reason = plan.Lost, now, s.ended, "LOST"
 		}
 	}
 	id := plan.RunID(len(s.runs) + 1)
-	s.runs = append(s.runs, plan.Run{ID: id, Channel: channel, Mode: mode, StartedAt: now})
+	s.runs = append(s.runs, plan.Run{ID: id, Channel: channel, Mode: mode, Outcome: plan.Running, StartedAt: now})
 	return id, nil
 }
 
@@ -218,7 +218,7 @@ func (s *Store) Begin(_ context.Context, channel plan.ChannelID, mode plan.Mode,
 func (s *Store) End(_ context.Context, r plan.Run) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if int(r.ID) < 1 || int(r.ID) > len(s.runs) || s.runs[r.ID-1].Outcome != "" {
+	if int(r.ID) < 1 || int(r.ID) > len(s.runs) || s.runs[r.ID-1].Outcome != plan.Running {
 		return plan.ErrTaken
 	}
 	s.ended++

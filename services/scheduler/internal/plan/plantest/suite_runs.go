@@ -112,7 +112,7 @@ func testRuns(s *stage) {
 	if second <= first {
 		s.Errorf("got runs %d and %d, want them to grow: they are tokens", first, second)
 	}
-	if r, err := s.Tested.Run(ctx, first); err != nil || r.Outcome != "" || !r.FinishedAt.IsZero() || !r.StartedAt.Equal(at) || r.Mode != plan.Historical {
+	if r, err := s.Tested.Run(ctx, first); err != nil || r.Outcome != plan.Running || !r.FinishedAt.IsZero() || !r.StartedAt.Equal(at) || r.Mode != plan.Historical {
 		s.Errorf("got %+v, %v, want it going on", r, err)
 	}
 	want := plan.Run{
@@ -147,7 +147,7 @@ func testLost(s *stage) {
 		s.Errorf("got %+v, %v, want it closed as lost", r, err)
 	}
 	for _, id := range []plan.RunID{other, next} {
-		if r, err := s.Tested.Run(ctx, id); err != nil || r.Outcome != "" {
+		if r, err := s.Tested.Run(ctx, id); err != nil || r.Outcome != plan.Running {
 			s.Errorf("got %+v, %v, want it going on", r, err)
 		}
 	}

@@ -134,7 +134,7 @@ func (w *World) do(fn func()) {
 // Resolve knows "channel N".
 func (w *World) Resolve(_ context.Context, ref string) (c plan.Channel, err error) {
 	if _, err := fmt.Sscanf(ref, "channel %d", &c.ID); err != nil {
-		return c, &plan.Problem{Kind: plan.Barred, Reason: "USERNAME_NOT_OCCUPIED", Message: "no such channel"}
+		return c, &plan.Problem{Kind: plan.Barred, Reason: "CHANNEL_NOT_FOUND", Message: "no such channel"}
 	}
 	c.Title = ref
 	return c, nil

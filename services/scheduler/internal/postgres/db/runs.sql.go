@@ -30,7 +30,7 @@ func (q *Queries) BeginRun(ctx context.Context, arg BeginRunParams) (int64, erro
 }
 
 const closeLostRuns = `-- name: CloseLostRuns :many
-SELECT run_id FROM scheduler.runs WHERE channel_id = $1 AND outcome = '' ORDER BY run_id FOR UPDATE
+SELECT run_id FROM scheduler.runs WHERE channel_id = $1 AND outcome = 'running' ORDER BY run_id FOR UPDATE
 `
 
 func (q *Queries) CloseLostRuns(ctx context.Context, channelID int64) ([]int64, error) {
@@ -67,7 +67,7 @@ func (q *Queries) CountEnd(ctx context.Context) (int64, error) {
 const endRun = `-- name: EndRun :execrows
 UPDATE scheduler.runs SET outcome = $2, finished_at = $3, posts_new = $4, posts_changed = $5, messages_read = $6, pages_read = $7, ids_covered = $8,
     reason = $9, message = $10, stage = $11, resume_at = $12, ended = $13
-WHERE run_id = $1 AND outcome = ''
+WHERE run_id = $1 AND outcome = 'running'
 `
 
 type EndRunParams struct {
@@ -157,7 +157,7 @@ func (q *Queries) EndedRuns(ctx context.Context, arg EndedRunsParams) ([]Schedul
 
 const forsakenRuns = `-- name: ForsakenRuns :many
 SELECT r.run_id FROM scheduler.runs r LEFT JOIN scheduler.channels c ON c.channel_id = r.channel_id
-WHERE r.outcome = '' AND (c.claimed_by IS NULL OR c.claimed_until < now())
+WHERE r.outcome = 'running' AND (c.claimed_by IS NULL OR c.claimed_until < now())
 ORDER BY r.run_id FOR UPDATE OF r SKIP LOCKED
 `
 

@@ -163,8 +163,14 @@ func testCheck(t *testing.T, s mark.Store) {
 	if one.State != mark.Idle || !one.CheckedAt.Equal(at) || one.Coverage.Head() != 5 {
 		t.Errorf("got %+v, want idle, checked, head 5", one)
 	}
-	if two.State != mark.Blocked || two.Reason != "CHANNEL_PRIVATE" || two.Coverage.Head() != 0 {
-		t.Errorf("got %+v, want blocked for its reason, nothing covered", two)
+	if two.State != mark.Blocked || two.Reason != "CHANNEL_PRIVATE" || two.Coverage.Head() != 0 || !two.CheckedAt.IsZero() || !two.AttemptedAt.Equal(at) {
+		t.Errorf("got %+v, want blocked for its reason, attempted, without an answer, nothing covered", two)
+	}
+	if err := s.Check(t.Context(), []mark.Check{{Key: key(1), State: mark.Blocked, Reason: "FLOOD_WAIT", At: at.Add(time.Minute)}}); err != nil {
+		t.Fatal(err)
+	}
+	if one = get(t, s, 1); one.State != mark.Blocked || !one.CheckedAt.Equal(at) || !one.AttemptedAt.Equal(at.Add(time.Minute)) {
+		t.Errorf("got %+v, want the answer's time where it was, and the attempt's", one)
 	}
 }
 
@@ -172,7 +178,7 @@ func testList(t *testing.T, s mark.Store) {
 	for _, k := range []mark.Key{{Channel: 2, Stage: mark.Parse}, {Channel: 1, Stage: "tag"}, {Channel: 1, Stage: mark.Parse}} {
 		advance(t, s, mark.Step{Key: k, Top: 1})
 	}
-	if err := s.Check(t.Context(), []mark.Check{{Key: key(2), State: mark.Blocked, Reason: "X", At: at}}); err != nil {
+	if err := s.Check(t.Context(), []mark.Check{{Key: key(1), State: mark.Idle, At: at}, {Key: key(2), State: mark.Blocked, Reason: "X", At: at}}); err != nil {
 		t.Fatal(err)
 	}
 	for name, tc := range map[string]struct {
@@ -186,7 +192,7 @@ func testList(t *testing.T, s mark.Store) {
 		"the next page":  {mark.Filter{}, key(1), 9, []mark.Key{key(2), {Channel: 1, Stage: "tag"}}},
 		"a stage":        {mark.Filter{Stage: "tag"}, mark.Key{}, 9, []mark.Key{{Channel: 1, Stage: "tag"}}},
 		"a state":        {mark.Filter{State: mark.Blocked}, mark.Key{}, 9, []mark.Key{key(2)}},
-		"long unchecked": {mark.Filter{CheckedBefore: at}, mark.Key{}, 9, []mark.Key{key(1), {Channel: 1, Stage: "tag"}}},
+		"long unchecked": {mark.Filter{CheckedBefore: at}, mark.Key{}, 9, []mark.Key{key(2), {Channel: 1, Stage: "tag"}}}, // being blocked is no answer
 	} {
 		page, err := s.List(t.Context(), tc.filter, tc.after, tc.limit)
 		if err != nil {
@@ -216,7 +222,7 @@ func testRewind(t *testing.T, s mark.Store) {
 	if diff := cmp.Diff(got, get(t, s, 1), sameSet); diff != "" || got.Generation != 2 || got.Coverage.Contains(3) {
 		t.Errorf("got %+v, want generation 2 without 3 (-got +read):\n%s", got, diff)
 	}
-	if _, err := s.Rewind(t.Context(), mark.Rewind{Key: key(9), Reason: "x", Version: 1}, at); !errors.Is(err, mark.ErrUnknown) {
+	if _, err := s.Rewind(t.Context(), mark.Rewind{Key: key(9), All: true, Reason: "x", Version: 1}, at); !errors.Is(err, mark.ErrUnknown) {
 		t.Errorf("got %v, want %v", err, mark.ErrUnknown)
 	}
 }

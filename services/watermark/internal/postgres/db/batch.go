@@ -20,7 +20,7 @@ var (
 
 const saveMark = `-- name: SaveMark :batchexec
 UPDATE watermark.marks SET covered = $3, state = $4, reason = $5, floor_id = $6, top_id = $7, head_at = $8, checked_at = $9, advanced_at = $10,
-    run_token = $11, generation = $12, version = $13, unavailable = $14
+    run_token = $11, generation = $12, version = $13, unavailable = $14, attempted_at = $15
 WHERE channel_id = $1 AND stage = $2
 `
 
@@ -45,6 +45,7 @@ type SaveMarkParams struct {
 	Generation  int64
 	Version     int64
 	Unavailable pgtype.Multirange[pgtype.Range[pgtype.Int8]]
+	AttemptedAt *time.Time
 }
 
 func (q *Queries) SaveMark(ctx context.Context, arg []SaveMarkParams) *SaveMarkBatchResults {
@@ -65,6 +66,7 @@ func (q *Queries) SaveMark(ctx context.Context, arg []SaveMarkParams) *SaveMarkB
 			a.Generation,
 			a.Version,
 			a.Unavailable,
+			a.AttemptedAt,
 		}
 		batch.Queue(saveMark, vals...)
 	}

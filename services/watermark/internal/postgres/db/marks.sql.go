@@ -58,7 +58,7 @@ func (q *Queries) CreateMarks(ctx context.Context, arg CreateMarksParams) error 
 
 const getMarks = `-- name: GetMarks :many
 
-SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.attempted_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM watermark.marks m
 JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
@@ -90,6 +90,7 @@ type GetMarksRow struct {
 	TopID             int64
 	HeadAt            *time.Time
 	CheckedAt         *time.Time
+	AttemptedAt       *time.Time
 	AdvancedAt        *time.Time
 	RunToken          int64
 	Generation        int64
@@ -119,6 +120,7 @@ func (q *Queries) GetMarks(ctx context.Context, arg GetMarksParams) ([]GetMarksR
 			&i.TopID,
 			&i.HeadAt,
 			&i.CheckedAt,
+			&i.AttemptedAt,
 			&i.AdvancedAt,
 			&i.RunToken,
 			&i.Generation,
@@ -174,7 +176,7 @@ func (q *Queries) GetVersions(ctx context.Context, arg GetVersionsParams) ([]Get
 }
 
 const listMarks = `-- name: ListMarks :many
-SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.attempted_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM watermark.marks m
 CROSS JOIN LATERAL (
@@ -214,6 +216,7 @@ type ListMarksRow struct {
 	TopID             int64
 	HeadAt            *time.Time
 	CheckedAt         *time.Time
+	AttemptedAt       *time.Time
 	AdvancedAt        *time.Time
 	RunToken          int64
 	Generation        int64
@@ -249,6 +252,7 @@ func (q *Queries) ListMarks(ctx context.Context, arg ListMarksParams) ([]ListMar
 			&i.TopID,
 			&i.HeadAt,
 			&i.CheckedAt,
+			&i.AttemptedAt,
 			&i.AdvancedAt,
 			&i.RunToken,
 			&i.Generation,
@@ -266,13 +270,13 @@ func (q *Queries) ListMarks(ctx context.Context, arg ListMarksParams) ([]ListMar
 
 const lockMarks = `-- name: LockMarks :many
 WITH m AS (
-    SELECT o.channel_id, o.stage, o.covered, o.state, o.reason, o.floor_id, o.top_id, o.head_at, o.checked_at, o.advanced_at, o.run_token, o.generation, o.version, o.unavailable FROM watermark.marks o
+    SELECT o.channel_id, o.stage, o.covered, o.state, o.reason, o.floor_id, o.top_id, o.head_at, o.checked_at, o.advanced_at, o.run_token, o.generation, o.version, o.unavailable, o.attempted_at FROM watermark.marks o
     JOIN (SELECT unnest($1::bigint[]) AS channel_id, unnest($2::text[]) AS stage) k
       ON o.channel_id = k.channel_id AND o.stage = k.stage
     ORDER BY o.stage, o.channel_id
     FOR UPDATE OF o
 )
-SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.attempted_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM m
 CROSS JOIN LATERAL (
@@ -301,6 +305,7 @@ type LockMarksRow struct {
 	TopID             int64
 	HeadAt            *time.Time
 	CheckedAt         *time.Time
+	AttemptedAt       *time.Time
 	AdvancedAt        *time.Time
 	RunToken          int64
 	Generation        int64
@@ -331,6 +336,7 @@ func (q *Queries) LockMarks(ctx context.Context, arg LockMarksParams) ([]LockMar
 			&i.TopID,
 			&i.HeadAt,
 			&i.CheckedAt,
+			&i.AttemptedAt,
 			&i.AdvancedAt,
 			&i.RunToken,
 			&i.Generation,

@@ -25,6 +25,7 @@ type WatermarkMark struct {
 	Generation  int64
 	Version     int64
 	Unavailable pgtype.Multirange[pgtype.Range[pgtype.Int8]]
+	AttemptedAt *time.Time
 }
 
 type WatermarkRewind struct {

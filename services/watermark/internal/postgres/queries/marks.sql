@@ -1,7 +1,7 @@
 -- Coverage is read as two arrays, ends outside: Postgres sends those several times faster than a wide multirange.
 
 -- name: GetMarks :many
-SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.attempted_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM watermark.marks m
 JOIN (SELECT unnest(sqlc.arg(channel_ids)::bigint[]) AS channel_id, unnest(sqlc.arg(stages)::text[]) AS stage) k
@@ -15,7 +15,7 @@ CROSS JOIN LATERAL (
 WHERE m.version > 0;
 
 -- name: ListMarks :many
-SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.attempted_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM watermark.marks m
 CROSS JOIN LATERAL (
@@ -50,7 +50,7 @@ WITH m AS (
     ORDER BY o.stage, o.channel_id
     FOR UPDATE OF o
 )
-SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.advanced_at,
+SELECT m.channel_id, m.stage, c.firsts, c.ends, u.firsts AS unavailable_firsts, u.ends AS unavailable_ends, m.state, m.reason, m.floor_id, m.top_id, m.head_at, m.checked_at, m.attempted_at, m.advanced_at,
     m.run_token, m.generation, m.version
 FROM m
 CROSS JOIN LATERAL (
@@ -62,7 +62,7 @@ CROSS JOIN LATERAL (
 
 -- name: SaveMark :batchexec
 UPDATE watermark.marks SET covered = $3, state = $4, reason = $5, floor_id = $6, top_id = $7, head_at = $8, checked_at = $9, advanced_at = $10,
-    run_token = $11, generation = $12, version = $13, unavailable = $14
+    run_token = $11, generation = $12, version = $13, unavailable = $14, attempted_at = $15
 WHERE channel_id = $1 AND stage = $2;
 
 -- name: AuditRewind :exec
