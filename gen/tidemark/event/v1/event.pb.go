@@ -28,7 +28,7 @@ const (
 // filled again from an earlier event on, in the same order: who has seen those drops them by their ids.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The same at every delivery, and no other event's. Opaque: compare it, do not take it apart.
+	// The same at every delivery: who has seen it drops the event. Opaque: compare it, do not take it apart.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Telegram's bare, positive channel id.
 	ChannelId int64 `protobuf:"varint,2,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`

@@ -42,9 +42,10 @@ type AccountServiceClient interface {
 	SubmitPassword(ctx context.Context, in *SubmitPasswordRequest, opts ...grpc.CallOption) (*SubmitPasswordResponse, error)
 	// All accounts, by id.
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
-	// One account.
+	// One account. NOT_FOUND (ACCOUNT_NOT_FOUND) when it is not logged in here.
 	GetAccount(ctx context.Context, in *GetAccountRequest, opts ...grpc.CallOption) (*GetAccountResponse, error)
-	// Ends the session at Telegram and forgets it here.
+	// Ends the session at Telegram and forgets it here; one that is not there is success. FAILED_PRECONDITION (ACCOUNT_ELSEWHERE) when another
+	// parser reads with it.
 	LogoutAccount(ctx context.Context, in *LogoutAccountRequest, opts ...grpc.CallOption) (*LogoutAccountResponse, error)
 }
 
@@ -140,9 +141,10 @@ type AccountServiceServer interface {
 	SubmitPassword(context.Context, *SubmitPasswordRequest) (*SubmitPasswordResponse, error)
 	// All accounts, by id.
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
-	// One account.
+	// One account. NOT_FOUND (ACCOUNT_NOT_FOUND) when it is not logged in here.
 	GetAccount(context.Context, *GetAccountRequest) (*GetAccountResponse, error)
-	// Ends the session at Telegram and forgets it here.
+	// Ends the session at Telegram and forgets it here; one that is not there is success. FAILED_PRECONDITION (ACCOUNT_ELSEWHERE) when another
+	// parser reads with it.
 	LogoutAccount(context.Context, *LogoutAccountRequest) (*LogoutAccountResponse, error)
 	mustEmbedUnimplementedAccountServiceServer()
 }

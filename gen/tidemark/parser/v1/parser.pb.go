@@ -578,9 +578,9 @@ type ParseChannelResponse struct {
 	Covered []*v1.IdRange `protobuf:"bytes,1,rep,name=covered,proto3" json:"covered,omitempty"`
 	// What to do next.
 	Next ParseNext `protobuf:"varint,2,opt,name=next,proto3,enum=tidemark.parser.v1.ParseNext" json:"next,omitempty"`
-	// With NEXT_WAIT: how long.
+	// With WAIT: how long.
 	RetryAfter *durationpb.Duration `protobuf:"bytes,3,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
-	// With NEXT_WAIT: why ("FLOOD_WAIT").
+	// With WAIT: why ("FLOOD_WAIT").
 	WaitReason string `protobuf:"bytes,4,opt,name=wait_reason,json=waitReason,proto3" json:"wait_reason,omitempty"`
 	// Posts stored for the first time.
 	PostsNew int32 `protobuf:"varint,5,opt,name=posts_new,json=postsNew,proto3" json:"posts_new,omitempty"`

@@ -38,7 +38,7 @@ type ParserServiceClient interface {
 	// Asks for the newest message ids of many channels in few requests to Telegram.
 	ProbeChannels(ctx context.Context, in *ProbeChannelsRequest, opts ...grpc.CallOption) (*ProbeChannelsResponse, error)
 	// Reads ranges of one channel, page by page, bounded by pages and deadline; posts and their events are committed page by page.
-	// A flood is an outcome (NEXT_WAIT), not an error. FAILED_PRECONDITION (HISTORY_RESTARTED) when REFRESH meets an id that belongs to another
+	// A flood is an outcome (PARSE_NEXT_WAIT), not an error. FAILED_PRECONDITION (HISTORY_RESTARTED) when REFRESH meets an id that belongs to another
 	// message now: the channel's ids began anew, nothing of that page is stored, and all of the channel is to be read from the start.
 	ParseChannel(ctx context.Context, in *ParseChannelRequest, opts ...grpc.CallOption) (*ParseChannelResponse, error)
 }
@@ -95,7 +95,7 @@ type ParserServiceServer interface {
 	// Asks for the newest message ids of many channels in few requests to Telegram.
 	ProbeChannels(context.Context, *ProbeChannelsRequest) (*ProbeChannelsResponse, error)
 	// Reads ranges of one channel, page by page, bounded by pages and deadline; posts and their events are committed page by page.
-	// A flood is an outcome (NEXT_WAIT), not an error. FAILED_PRECONDITION (HISTORY_RESTARTED) when REFRESH meets an id that belongs to another
+	// A flood is an outcome (PARSE_NEXT_WAIT), not an error. FAILED_PRECONDITION (HISTORY_RESTARTED) when REFRESH meets an id that belongs to another
 	// message now: the channel's ids began anew, nothing of that page is stored, and all of the channel is to be read from the start.
 	ParseChannel(context.Context, *ParseChannelRequest) (*ParseChannelResponse, error)
 	mustEmbedUnimplementedParserServiceServer()

@@ -30,7 +30,7 @@ const (
 //
 // PostService reads what is stored.
 type PostServiceClient interface {
-	// One post. NOT_FOUND when there is none of that id: a gap, a service message, or not read yet.
+	// One post. NOT_FOUND (POST_NOT_FOUND) when there is none of that id: a gap, a service message, or not read yet.
 	GetPost(ctx context.Context, in *GetPostRequest, opts ...grpc.CallOption) (*GetPostResponse, error)
 	// Several posts of one channel; missing ones are left out.
 	BatchGetPosts(ctx context.Context, in *BatchGetPostsRequest, opts ...grpc.CallOption) (*BatchGetPostsResponse, error)
@@ -82,7 +82,7 @@ func (c *postServiceClient) ListPosts(ctx context.Context, in *ListPostsRequest,
 //
 // PostService reads what is stored.
 type PostServiceServer interface {
-	// One post. NOT_FOUND when there is none of that id: a gap, a service message, or not read yet.
+	// One post. NOT_FOUND (POST_NOT_FOUND) when there is none of that id: a gap, a service message, or not read yet.
 	GetPost(context.Context, *GetPostRequest) (*GetPostResponse, error)
 	// Several posts of one channel; missing ones are left out.
 	BatchGetPosts(context.Context, *BatchGetPostsRequest) (*BatchGetPostsResponse, error)

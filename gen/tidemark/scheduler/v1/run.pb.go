@@ -103,7 +103,7 @@ type Run struct {
 	// Grows from run to run; also the run token that the watermark checks.
 	Id        int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	ChannelId int64 `protobuf:"varint,2,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
-	// Why it read.
+	// Why it read; SKIP when it was stopped before that was decided.
 	Mode v1.ReadMode `protobuf:"varint,3,opt,name=mode,proto3,enum=tidemark.type.v1.ReadMode" json:"mode,omitempty"`
 	// How it ended; RUNNING while it goes on.
 	Outcome   RunOutcome             `protobuf:"varint,4,opt,name=outcome,proto3,enum=tidemark.scheduler.v1.RunOutcome" json:"outcome,omitempty"`

@@ -39,7 +39,7 @@ type RunServiceClient interface {
 	// FAILED_PRECONDITION (CHANNEL_PAUSED) while the channel is paused, FAILED_PRECONDITION (NOTHING_COVERED) while nothing of it is covered,
 	// INVALID_ARGUMENT for ids outside of what is covered.
 	RereadChannel(ctx context.Context, in *RereadChannelRequest, opts ...grpc.CallOption) (*RereadChannelResponse, error)
-	// One run.
+	// One run. NOT_FOUND (RUN_NOT_FOUND) when there is none of that id.
 	GetRun(ctx context.Context, in *GetRunRequest, opts ...grpc.CallOption) (*GetRunResponse, error)
 	// Runs, newest first, filtered and paged.
 	ListRuns(ctx context.Context, in *ListRunsRequest, opts ...grpc.CallOption) (*ListRunsResponse, error)
@@ -127,7 +127,7 @@ type RunServiceServer interface {
 	// FAILED_PRECONDITION (CHANNEL_PAUSED) while the channel is paused, FAILED_PRECONDITION (NOTHING_COVERED) while nothing of it is covered,
 	// INVALID_ARGUMENT for ids outside of what is covered.
 	RereadChannel(context.Context, *RereadChannelRequest) (*RereadChannelResponse, error)
-	// One run.
+	// One run. NOT_FOUND (RUN_NOT_FOUND) when there is none of that id.
 	GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error)
 	// Runs, newest first, filtered and paged.
 	ListRuns(context.Context, *ListRunsRequest) (*ListRunsResponse, error)

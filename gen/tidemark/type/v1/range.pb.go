@@ -21,7 +21,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// IdRange is a run of message ids, both ends inside. Ids of a Telegram channel are dense from 1 and fit 31 bits.
+// IdRange is a run of message ids, both ends inside. Telegram gives a channel's ids out in ascending order from 1; they fit 31 bits.
 type IdRange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// First id of the run, at least 1.

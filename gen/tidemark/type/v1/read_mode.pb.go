@@ -32,7 +32,7 @@ const (
 	ReadMode_READ_MODE_INCREMENTAL ReadMode = 2
 	// Exactly the holes below the head.
 	ReadMode_READ_MODE_CATCH_UP ReadMode = 3
-	// Recent pages again, for edits, deletes, views and reactions.
+	// Covered ids again, for edits, deletions, views and reactions.
 	ReadMode_READ_MODE_REFRESH ReadMode = 4
 	// Nothing was read: there was nothing to read, or the channel could not be asked.
 	ReadMode_READ_MODE_SKIP ReadMode = 5

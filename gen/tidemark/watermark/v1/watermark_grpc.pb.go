@@ -36,7 +36,7 @@ const (
 // WatermarkService knows, per channel and pipeline stage, exactly what is done. Coverage is a set of message-id ranges; it
 // grows only, except through RewindWatermark. Redis caches answers; Postgres holds the truth.
 type WatermarkServiceClient interface {
-	// Where one channel stands in one stage. NOT_FOUND if nothing was ever reported.
+	// Where one channel stands in one stage. NOT_FOUND (WATERMARK_NOT_FOUND) if nothing was ever reported.
 	GetWatermark(ctx context.Context, in *GetWatermarkRequest, opts ...grpc.CallOption) (*GetWatermarkResponse, error)
 	// The same for many channels at once; unknown ones are absent from the answer.
 	BatchGetWatermarks(ctx context.Context, in *BatchGetWatermarksRequest, opts ...grpc.CallOption) (*BatchGetWatermarksResponse, error)
@@ -152,7 +152,7 @@ func (c *watermarkServiceClient) RewindWatermark(ctx context.Context, in *Rewind
 // WatermarkService knows, per channel and pipeline stage, exactly what is done. Coverage is a set of message-id ranges; it
 // grows only, except through RewindWatermark. Redis caches answers; Postgres holds the truth.
 type WatermarkServiceServer interface {
-	// Where one channel stands in one stage. NOT_FOUND if nothing was ever reported.
+	// Where one channel stands in one stage. NOT_FOUND (WATERMARK_NOT_FOUND) if nothing was ever reported.
 	GetWatermark(context.Context, *GetWatermarkRequest) (*GetWatermarkResponse, error)
 	// The same for many channels at once; unknown ones are absent from the answer.
 	BatchGetWatermarks(context.Context, *BatchGetWatermarksRequest) (*BatchGetWatermarksResponse, error)
