@@ -28,7 +28,7 @@ func TestABreakOfTheContractIsNoticed(t *testing.T) {
 	}{
 		"nothing":                 {},
 		"a field is added":        {"parser/v1/post.proto", "bool with_raw = 3;", "bool with_raw = 3;\n  bool with_more = 4;", ""},
-		"an RPC is added":         {"scheduler/v1/run.proto", "// One run.\n", "// Another.\n  rpc Another(GetRunRequest) returns (GetRunResponse);\n  // One run.\n", ""},
+		"an RPC is added":         {"scheduler/v1/run.proto", "  rpc GetRun(", "  rpc Another(GetRunRequest) returns (GetRunResponse);\n  rpc GetRun(", ""},
 		"a field's number":        {"parser/v1/post.proto", "bool with_raw = 3;", "bool with_raw = 4;", "with_raw"},
 		"a field's type":          {"type/v1/range.proto", "int64 last = 2;", "int32 last = 2;", "last"},
 		"a field's name":          {"type/v1/range.proto", "int64 last = 2;", "int64 end = 2;", "end"},
