@@ -42,7 +42,7 @@ func (s *stack) refused(ctx context.Context) error {
 		{"who may read", "scheduler", tls, known[auth.Read], `{"channel_id": 1}`, "tidemark.scheduler.v1.ChannelService/RemoveChannel", "PermissionDenied"},
 		{"who may read", "parser", tls, known[auth.Read], `{"channel_id": 1}`, "tidemark.parser.v1.QuarantineService/RetryQuarantined", "PermissionDenied"},
 		{"who may read", "watermark", tls, known[auth.Read], `{"channel_id": 1}`, "tidemark.watermark.v1.WatermarkService/AdvanceWatermark", "PermissionDenied"},
-		{"who may operate", "parser", tls, known[auth.Operate], `{"account_id": 1}`, "tidemark.parser.v1.AccountService/Logout", "PermissionDenied"},
+		{"who may operate", "parser", tls, known[auth.Operate], `{"account_id": 1}`, "tidemark.parser.v1.AccountService/LogoutAccount", "PermissionDenied"},
 		{"who may operate", "watermark", tls, known[auth.Operate], `{"channel_id": 1}`, "tidemark.watermark.v1.WatermarkService/RewindWatermark", "PermissionDenied"},
 		{"who speaks in the clear", "scheduler", []string{"-plaintext"}, "", "", "list", "Failed to dial"},
 		{"who speaks in the clear", "parser", []string{"-plaintext"}, known[auth.Admin], "", "list", "Failed to dial"},

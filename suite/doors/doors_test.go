@@ -359,7 +359,7 @@ func (h *house) audited(ids []int64) {
 	}
 	for _, want := range []string{
 		"token admin StartLogin OK", "token admin SubmitCode OK", "token operator AddChannel OK", "token operator PauseChannel OK", "token reader PauseChannel PermissionDenied",
-		"token operator LogoutAccount PermissionDenied", "certificate scheduler Logout PermissionDenied", "certificate scheduler ParseChannel OK", "certificate scheduler AdvanceWatermark OK",
+		"token operator LogoutAccount PermissionDenied", "certificate scheduler LogoutAccount PermissionDenied", "certificate scheduler ParseChannel OK", "certificate scheduler AdvanceWatermark OK",
 	} {
 		if got[want] == 0 {
 			h.Errorf("the audit log has no line %q: %v", want, got)
