@@ -69,7 +69,7 @@ func (c *canaries) run(ctx context.Context) {
 }
 
 func (c *canaries) look(ctx context.Context, one *canary) {
-	if !c.eyes.has(fmt.Sprintf("%d/%d/1/post.created", one.channel, one.id)) {
+	if !c.eyes.heard(fmt.Sprintf("%d/%d/1/post.created", one.channel, one.id)) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

@@ -53,12 +53,12 @@ func (h *show) compareChannel(ctx context.Context, channel int64) error {
 	}
 	known := make(map[string]bool, len(committed))
 	for _, id := range committed {
-		known[id] = true
+		known[truth.Label(id)] = true
 	}
 	for _, r := range rows { // a change that made no event at all must not go unnoticed
-		for _, id := range truth.Due(channel, r) {
-			if !known[id] {
-				committed = append(committed, id)
+		for _, label := range truth.Due(channel, r) {
+			if !known[label] {
+				committed = append(committed, label)
 			}
 		}
 	}

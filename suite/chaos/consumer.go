@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tidemark/tidemark/suite/truth"
 )
 
 const stream = "tidemark:posts"
@@ -19,13 +21,14 @@ type consumer struct {
 
 	mu       sync.Mutex
 	seen     map[string]bool    // event ids
+	labels   map[string]bool    // of events, without the digests of their contents
 	order    map[int64][]string // of each channel, as they came first
 	repeated int
 	read     int
 }
 
 func newConsumer(client *redis.Client) *consumer {
-	return &consumer{client: client, seen: map[string]bool{}, order: map[int64][]string{}}
+	return &consumer{client: client, seen: map[string]bool{}, labels: map[string]bool{}, order: map[int64][]string{}}
 }
 
 // group is the consumer group of the one who reads in one.
@@ -86,12 +89,13 @@ func (c *consumer) take(entry redis.XMessage) {
 	}
 	var channel int64
 	_, _ = fmt.Sscan(fmt.Sprint(entry.Values["channel"]), &channel)
-	c.seen[id] = true
+	c.seen[id], c.labels[truth.Label(id)] = true, true
 	c.order[channel] = append(c.order[channel], id)
 }
 
-func (c *consumer) has(id string) bool {
+// heard is true of what came, whatever its content was.
+func (c *consumer) heard(label string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.seen[id]
+	return c.labels[label]
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -272,9 +273,9 @@ func TestPostgresStatementsAreSeen(t *testing.T) {
 func TestEventsAreSeenOnTheirWayToRedis(t *testing.T) {
 	t.Parallel()
 	wire := ""
-	want := []string{"7/1/1/post.created", "7/2/1/post.created", "7/2/2/post.edited"}
+	want := []string{"7/1/1/post.created/0a1b2c3d4e5f", "7/2/1/post.created/000000000000", "7/2/2/post.deleted"}
 	for _, id := range want {
-		wire += "*13\r\n$4\r\nXADD\r\n$5\r\nposts\r\n$1\r\n*\r\n$5\r\nevent\r\n$3\r\n\x00\r\n\r\n$2\r\nid\r\n$18\r\n" + id + "\r\n$4\r\nkind\r\n$1\r\nx\r\n"
+		wire += "*13\r\n$4\r\nXADD\r\n$5\r\nposts\r\n$1\r\n*\r\n$5\r\nevent\r\n$3\r\n\x00\r\n\r\n$2\r\nid\r\n$" + strconv.Itoa(len(id)) + "\r\n" + id + "\r\n$4\r\nkind\r\n$1\r\nx\r\n"
 	}
 	for _, size := range []int{1, 7, 64, len(wire)} {
 		log := newSent()

@@ -101,7 +101,7 @@ type redisTap struct {
 // longest is more than an id and what stands before it.
 const longest = 120
 
-var eventID = regexp.MustCompile(`\r\n\$2\r\nid\r\n\$\d+\r\n(\d+/\d+/\d+/[a-z.]+)\r\n`)
+var eventID = regexp.MustCompile(`\r\n\$2\r\nid\r\n\$\d+\r\n(\d+/\d+/\d+/[a-z.]+(?:/[0-9a-f]+)?)\r\n`)
 
 // sent implements tap.
 func (t *redisTap) sent(chunk []byte) (found []statement) {

@@ -3,11 +3,15 @@ package truth
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
+
+	eventv1 "github.com/tidemark/tidemark/gen/tidemark/event/v1"
 )
 
-const selectEvents = `SELECT channel_id || '/' || message_id || '/' || revision || '/' || kind FROM parser.events WHERE channel_id = $1 ORDER BY tx, id`
+const selectEvents = `SELECT event FROM parser.events WHERE channel_id = $1 ORDER BY tx, id`
 
 // Committed are the ids of a channel's events in the order of commit. An id comes again when rows were taken back by a restore and read again.
 func Committed(ctx context.Context, db Database, channel int64) ([]string, error) {
@@ -15,10 +19,23 @@ func Committed(ctx context.Context, db Database, channel int64) ([]string, error
 	if err != nil {
 		return nil, fmt.Errorf("read the events of channel %d: %w", channel, err)
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+		var event eventv1.Event
+		encoded, err := pgx.RowTo[[]byte](row)
+		if err == nil {
+			err = proto.Unmarshal(encoded, &event)
+		}
+		return event.GetId(), err
+	})
 }
 
-// Due are the events that must have been made for a post's row.
+// Label is an event's id without the digest of its content.
+func Label(id string) string {
+	parts := strings.SplitN(id, "/", 5)
+	return strings.Join(parts[:min(4, len(parts))], "/")
+}
+
+// Due are the labels of the events that must have been made for a post's row.
 func Due(channel int64, r Row) (ids []string) {
 	for revision := int32(1); revision <= r.Revision; revision++ {
 		kind := "post.edited"

@@ -122,7 +122,7 @@ func (c *Change) announce(channel ChannelID, now time.Time) {
 	c.Events = make([]Event, 0, len(c.Posts))
 	for i := range c.Posts {
 		if s := &c.Posts[i]; s.Kind != "" {
-			c.Events = append(c.Events, Event{Channel: channel, Message: s.Message, Revision: s.Revision, Kind: s.Kind, RecordedAt: now, Post: &s.Post})
+			c.Events = append(c.Events, Event{Channel: channel, Message: s.Message, Revision: s.Revision, Kind: s.Kind, RecordedAt: now, Post: &s.Post, Content: s.Content})
 		}
 	}
 }

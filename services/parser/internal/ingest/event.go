@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/hex"
 	"strconv"
 	"time"
 )
@@ -26,29 +27,38 @@ type Event struct {
 	Kind       Kind
 	RecordedAt time.Time
 	Post       *Post  // as it is now; nil unless Created or Edited
+	Content    Hash   // of Post
 	Problem    string // of a quarantined message: what failed
 }
 
-// EventID is the same at every delivery: "<channel>/<message>/<revision>/<kind>".
-func EventID(channel ChannelID, message MessageID, revision int32, kind Kind) string {
-	b := make([]byte, 0, 48)
-	b = append(strconv.AppendInt(b, int64(channel), 10), '/')
-	b = append(strconv.AppendInt(b, int64(message), 10), '/')
-	b = append(strconv.AppendInt(b, int64(revision), 10), '/')
-	return string(append(b, kind...))
+// ID names the event: "<channel>/<message>/<revision>/<kind>", and of one that brings a post "/<digest of its content>". With the digest, what was told
+// once is dropped when it is told again, and nothing else: after a restore revisions are counted on from the backup, and the same number may
+// bring another text.
+func (e Event) ID() string {
+	b := make([]byte, 0, 64)
+	b = append(strconv.AppendInt(b, int64(e.Channel), 10), '/')
+	b = append(strconv.AppendInt(b, int64(e.Message), 10), '/')
+	b = append(strconv.AppendInt(b, int64(e.Revision), 10), '/')
+	b = append(b, e.Kind...)
+	if e.Post != nil {
+		b = hex.AppendEncode(append(b, '/'), e.Content[:digest])
+	}
+	return string(b)
 }
+
+// digest is how many bytes of a content's hash an id has.
+const digest = 6
 
 // Encoder turns an event into the bytes that are stored and sent.
 type Encoder func(Event) ([]byte, error)
 
 // Outgoing is a stored event on its way out.
 type Outgoing struct {
-	Channel  ChannelID
-	Message  MessageID
-	Revision int32
-	Kind     Kind
-	Bytes    []byte
-	Place    Place
+	Channel ChannelID
+	Message MessageID
+	Kind    Kind
+	Bytes   []byte
+	Place   Place
 
 	Traceparent string // of the trace that stored it, in W3C's form; "" if there was none
 }

@@ -4,6 +4,7 @@ package outbox
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	eventv1 "github.com/tidemark/tidemark/gen/tidemark/event/v1"
@@ -14,7 +15,7 @@ import (
 // Encode is an event as tidemark.event.v1.Event; an ingest.Encoder.
 func Encode(e ingest.Event) ([]byte, error) {
 	out := &eventv1.Event{
-		Id: ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind), ChannelId: int64(e.Channel), MessageId: int64(e.Message), Revision: e.Revision,
+		Id: e.ID(), ChannelId: int64(e.Channel), MessageId: int64(e.Message), Revision: e.Revision,
 		RecordedAt: wire.Stamp(e.RecordedAt),
 	}
 	switch e.Kind {
@@ -35,6 +36,28 @@ func Encode(e ingest.Event) ([]byte, error) {
 	}
 	return b, err
 }
+
+// idOf is the id in an encoded event, "" for bytes that are none.
+func idOf(event []byte) string {
+	for len(event) > 0 {
+		number, kind, tag := protowire.ConsumeTag(event)
+		if tag < 0 {
+			return ""
+		}
+		if number == idField {
+			id, _ := protowire.ConsumeString(event[tag:])
+			return id
+		}
+		value := protowire.ConsumeFieldValue(number, kind, event[tag:])
+		if value < 0 {
+			return ""
+		}
+		event = event[tag+value:]
+	}
+	return ""
+}
+
+var idField = (&eventv1.Event{}).ProtoReflect().Descriptor().Fields().ByName("id").Number()
 
 // maxEvent bounds an entry of the stream, far above what posts come to: consumers and Redis take it, and the relay holds up to a thousand of them.
 const maxEvent = 1 << 20

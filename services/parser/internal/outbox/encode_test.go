@@ -30,12 +30,16 @@ func TestEncode(t *testing.T) {
 	post := &ingest.Post{Channel: 7, Message: 9, Revision: 2, PostedAt: at, Text: "text"}
 	wire := &typev1.Post{ChannelId: 7, MessageId: 9, Revision: 2, PostedAt: timestamppb.New(at), Text: "text"}
 	for kind, want := range map[ingest.Kind]*eventv1.Event{
-		ingest.Created: {Id: "7/9/2/post.created", Kind: &eventv1.Event_PostCreated{PostCreated: &eventv1.PostCreated{Post: wire}}},
-		ingest.Edited:  {Id: "7/9/2/post.edited", Kind: &eventv1.Event_PostEdited{PostEdited: &eventv1.PostEdited{Post: wire}}},
+		ingest.Created: {Id: "7/9/2/post.created/616263646566", Kind: &eventv1.Event_PostCreated{PostCreated: &eventv1.PostCreated{Post: wire}}},
+		ingest.Edited:  {Id: "7/9/2/post.edited/616263646566", Kind: &eventv1.Event_PostEdited{PostEdited: &eventv1.PostEdited{Post: wire}}},
 		ingest.Deleted: {Id: "7/9/2/post.deleted", Kind: &eventv1.Event_PostDeleted{PostDeleted: &eventv1.PostDeleted{DeletedAt: timestamppb.New(at)}}},
 	} {
 		want.ChannelId, want.MessageId, want.Revision, want.RecordedAt = 7, 9, 2, timestamppb.New(at)
-		bytes, err := outbox.Encode(ingest.Event{Channel: 7, Message: 9, Revision: 2, Kind: kind, RecordedAt: at, Post: post})
+		event := ingest.Event{Channel: 7, Message: 9, Revision: 2, Kind: kind, RecordedAt: at}
+		if kind != ingest.Deleted {
+			event.Post, event.Content = post, ingest.Hash([]byte("abcdefghijklmnop"))
+		}
+		bytes, err := outbox.Encode(event)
 		got := &eventv1.Event{}
 		if err != nil || proto.Unmarshal(bytes, got) != nil {
 			t.Fatalf("encode %s: %v", kind, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -108,7 +109,9 @@ func until(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// ids of all entries of the stream, in order.
+var digest = regexp.MustCompile(`/[0-9a-f]{12}$`)
+
+// ids of all entries of the stream, in order, without the digests of their contents.
 func (h house) ids(t testing.TB) (ids []string) {
 	t.Helper()
 	entries, err := h.redis.XRange(t.Context(), stream, "-", "+").Result()
@@ -116,7 +119,7 @@ func (h house) ids(t testing.TB) (ids []string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		ids = append(ids, e.Values["id"].(string))
+		ids = append(ids, digest.ReplaceAllString(e.Values["id"].(string), ""))
 	}
 	return ids
 }
@@ -128,7 +131,7 @@ func (h house) wait(t testing.TB, n int) {
 
 func created(channel ingest.ChannelID, first, last ingest.MessageID) (ids []string) {
 	for id := first; id <= last; id++ {
-		ids = append(ids, ingest.EventID(channel, id, 1, ingest.Created))
+		ids = append(ids, fmt.Sprintf("%d/%d/1/post.created", channel, id))
 	}
 	return ids
 }
@@ -215,7 +218,7 @@ func TestRelaySkipsNoSlowTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := tx.Exec(t.Context(), `INSERT INTO parser.events (tx, channel_id, message_id, revision, kind, recorded_at, event)
-		VALUES (pg_current_xact_id(), 8, 1, 1, 'post.created', now(), '')`); err != nil {
+		VALUES (pg_current_xact_id(), 8, 1, 1, 'post.created', now(), '\x0a12'::bytea || '8/1/1/post.created')`); err != nil {
 		t.Fatal(err)
 	}
 	r, _ := h.relay(t, postgres.NewOutbox(h.pool), h.redis)

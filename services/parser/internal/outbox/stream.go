@@ -69,7 +69,7 @@ func (s stream) add(ctx context.Context, end ingest.Place, events []ingest.Outgo
 
 // entry is the command that adds an event.
 func (s stream) entry(e *ingest.Outgoing) []any {
-	fields := append(make([]any, 0, 15), "XADD", s.name, "*", "event", e.Bytes, "id", ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind), "kind", string(e.Kind),
+	fields := append(make([]any, 0, 15), "XADD", s.name, "*", "event", e.Bytes, "id", idOf(e.Bytes), "kind", string(e.Kind),
 		"channel", strconv.FormatInt(int64(e.Channel), 10), "message", strconv.FormatInt(int64(e.Message), 10))
 	if e.Traceparent != "" {
 		fields = append(fields, "traceparent", e.Traceparent)

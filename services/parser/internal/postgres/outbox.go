@@ -83,7 +83,7 @@ func (l *lead) start(ctx context.Context) error {
 }
 
 // selectUnsent reads no transaction before all older ones have ended, so that none is skipped.
-const selectUnsent = `SELECT tx, id, channel_id, message_id, revision, kind, event, coalesce(traceparent, '') FROM parser.events
+const selectUnsent = `SELECT tx, id, channel_id, message_id, kind, event, coalesce(traceparent, '') FROM parser.events
 WHERE (tx, id) > ($1, $2) AND tx < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY tx, id LIMIT $3`
 
 // Next marks and reads in one round trip.
@@ -100,7 +100,7 @@ func (l *lead) Next(ctx context.Context, sent int64, limit int) ([]ingest.Outgoi
 	b.Queue(selectUnsent, l.read.Tx, l.read.ID, limit).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var e ingest.Outgoing
-			if err := rows.Scan(&l.read.Tx, &l.read.ID, &e.Channel, &e.Message, &e.Revision, &e.Kind, &e.Bytes, &e.Traceparent); err != nil {
+			if err := rows.Scan(&l.read.Tx, &l.read.ID, &e.Channel, &e.Message, &e.Kind, &e.Bytes, &e.Traceparent); err != nil {
 				return err
 			}
 			e.Place = l.read

@@ -19,7 +19,7 @@ var today = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func saveOn(t *testing.T, pool *pgxpool.Pool, now time.Time, message ingest.MessageID) {
 	t.Helper()
 	page := ingest.Page{Posts: []ingest.Post{{Message: message, PostedAt: now, Text: "x"}}, Covered: ingest.Range{First: message, Last: message}}
-	if _, err := postgres.NewPosts(pool, ingesttest.EncodeID, func() {}).SavePage(t.Context(), 42, page, now); err != nil {
+	if _, err := postgres.NewPosts(pool, ingesttest.EncodeLabel, func() {}).SavePage(t.Context(), 42, page, now); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -144,7 +144,7 @@ func TestOnlyOneLeads(t *testing.T) {
 func TestRevisionsAndQuarantine(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.New(t, postgres.Schema, postgres.Migrations())
-	store := postgres.NewPosts(pool, ingesttest.EncodeID, func() {})
+	store := postgres.NewPosts(pool, ingesttest.EncodeLabel, func() {})
 	save := func(p ingest.Page) {
 		t.Helper()
 		p.Covered = ingest.Range{First: 1, Last: 1}
@@ -185,7 +185,7 @@ func TestStoreThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.New(t, postgres.Schema, postgres.Migrations())
 	pool.Close()
-	_, err := postgres.NewPosts(pool, ingesttest.EncodeID, func() {}).SavePage(t.Context(), 42, ingest.Page{}, today)
+	_, err := postgres.NewPosts(pool, ingesttest.EncodeLabel, func() {}).SavePage(t.Context(), 42, ingest.Page{}, today)
 	if err == nil {
 		t.Error("a page was saved on a closed pool")
 	}

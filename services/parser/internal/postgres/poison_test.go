@@ -25,7 +25,7 @@ func TestAMessageThatCannotBeStoredIsPutAside(t *testing.T) {
 		if e.Post != nil && e.Post.Text == "inexpressible" {
 			return nil, errors.New("too large")
 		}
-		return ingesttest.EncodeID(e)
+		return ingesttest.EncodeLabel(e)
 	}, func() {})
 	page := func() ingest.Page {
 		p := ingest.Page{Covered: ingest.Range{First: 1, Last: 100}}

@@ -12,7 +12,7 @@ func TestPosts(t *testing.T) {
 	t.Parallel()
 	ingesttest.TestStore(t, func(t *testing.T) ingesttest.Opened {
 		pool := pgtest.New(t, postgres.Schema, postgres.Migrations())
-		posts := postgres.NewPosts(pool, ingesttest.EncodeID, func() {})
+		posts := postgres.NewPosts(pool, ingesttest.EncodeLabel, func() {})
 		return ingesttest.Opened{Store: posts, Reader: posts, Quarantine: posts, Events: func() (ids []string) {
 			rows, err := pool.Query(t.Context(), "SELECT convert_from(event, 'UTF8') FROM parser.events ORDER BY tx, id")
 			if err != nil {

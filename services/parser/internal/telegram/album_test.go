@@ -19,7 +19,7 @@ func TestAlbumsAreWholeAcrossPagesAndRuns(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tgsim.Spec{Seed: 21, Channels: 2, Messages: 3000})
 	p, _, _ := r.reading()
-	store := postgres.NewPosts(r.db, ingesttest.EncodeID, func() {})
+	store := postgres.NewPosts(r.db, ingesttest.EncodeLabel, func() {})
 	ingester := ingest.New(p, store, time.Now)
 	for name, dir := range map[string]ingest.Direction{"channel_1": ingest.Up, "channel_2": ingest.Down} {
 		channel := r.resolve(p, name)

@@ -134,7 +134,7 @@ func (m *Memory) SavePage(_ context.Context, channel ingest.ChannelID, page inge
 	}
 	m.judge(channel, page, now)
 	for _, e := range c.Events {
-		m.events = append(m.events, ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind))
+		m.events = append(m.events, label(e))
 	}
 	return c.Saved, nil
 }

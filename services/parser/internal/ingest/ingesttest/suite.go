@@ -2,6 +2,7 @@ package ingesttest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -18,12 +19,17 @@ type Opened struct {
 	Store      ingest.Store
 	Reader     ingest.Reader
 	Quarantine ingest.Quarantine
-	Events     func() []string // ids of all events, in order; opened with an encoder that makes EventID of each
+	Events     func() []string // labels of all events, in order; opened with EncodeLabel
 }
 
-// EncodeID is the encoder that a store under test is to be opened with.
-func EncodeID(e ingest.Event) ([]byte, error) {
-	return []byte(ingest.EventID(e.Channel, e.Message, e.Revision, e.Kind)), nil
+// EncodeLabel is the encoder that a store under test is to be opened with.
+func EncodeLabel(e ingest.Event) ([]byte, error) {
+	return []byte(label(e)), nil
+}
+
+// label is an event in short.
+func label(e ingest.Event) string {
+	return fmt.Sprintf("%d/%d/%d/%s", e.Channel, e.Message, e.Revision, e.Kind)
 }
 
 // TestStore proves any ingest.Store.
