@@ -1360,6 +1360,8 @@ type GetCoverageResponse struct {
 	CoveredCount int64 `protobuf:"varint,4,opt,name=covered_count,json=coveredCount,proto3" json:"covered_count,omitempty"`
 	// Ids that belong to the task: floor (or 1) to the higher of head and top.
 	ExpectedCount int64 `protobuf:"varint,5,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// There are more holes than `holes` lists; all of them follow from `coverage`.
+	HolesCut      bool `protobuf:"varint,6,opt,name=holes_cut,json=holesCut,proto3" json:"holes_cut,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1427,6 +1429,13 @@ func (x *GetCoverageResponse) GetExpectedCount() int64 {
 		return x.ExpectedCount
 	}
 	return 0
+}
+
+func (x *GetCoverageResponse) GetHolesCut() bool {
+	if x != nil {
+		return x.HolesCut
+	}
+	return false
 }
 
 // Hole is a run of ids that are not covered.
@@ -1718,13 +1727,14 @@ const file_tidemark_watermark_v1_watermark_proto_rawDesc = "" +
 	"\x12GetCoverageRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\x03R\tchannelId\x12\x14\n" +
-	"\x05stage\x18\x02 \x01(\tR\x05stage\"\x91\x02\n" +
+	"\x05stage\x18\x02 \x01(\tR\x05stage\"\xae\x02\n" +
 	"\x13GetCoverageResponse\x12>\n" +
 	"\twatermark\x18\x01 \x01(\v2 .tidemark.watermark.v1.WatermarkR\twatermark\x12;\n" +
 	"\bcoverage\x18\x02 \x01(\v2\x1f.tidemark.watermark.v1.CoverageR\bcoverage\x121\n" +
 	"\x05holes\x18\x03 \x03(\v2\x1b.tidemark.watermark.v1.HoleR\x05holes\x12#\n" +
 	"\rcovered_count\x18\x04 \x01(\x03R\fcoveredCount\x12%\n" +
-	"\x0eexpected_count\x18\x05 \x01(\x03R\rexpectedCount\"o\n" +
+	"\x0eexpected_count\x18\x05 \x01(\x03R\rexpectedCount\x12\x1b\n" +
+	"\tholes_cut\x18\x06 \x01(\bR\bholesCut\"o\n" +
 	"\x04Hole\x12/\n" +
 	"\x05range\x18\x01 \x01(\v2\x19.tidemark.type.v1.IdRangeR\x05range\x126\n" +
 	"\x05cause\x18\x02 \x01(\x0e2 .tidemark.watermark.v1.HoleCauseR\x05cause\"\xbe\x01\n" +

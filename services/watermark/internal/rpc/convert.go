@@ -170,8 +170,8 @@ func fromCoverage(m mark.Mark) *watermarkv1.Coverage {
 	return &watermarkv1.Coverage{Ranges: fromRanges(m.Coverage.Ranges()), Unavailable: fromRanges(m.Unavailable.Ranges())}
 }
 
-// fromHoles cuts holes where their cause changes.
-func fromHoles(m mark.Mark) (holes []*watermarkv1.Hole) {
+// fromHoles cuts holes where their cause changes. It answers the first maxHoles, and whether there are more.
+func fromHoles(m mark.Mark) (holes []*watermarkv1.Hole, cut bool) {
 	cause := watermarkv1.HoleCause_HOLE_CAUSE_PENDING
 	if m.State == mark.Blocked {
 		cause = watermarkv1.HoleCause_HOLE_CAUSE_BLOCKED
@@ -179,7 +179,10 @@ func fromHoles(m mark.Mark) (holes []*watermarkv1.Hole) {
 	for _, hole := range m.Holes() {
 		pending := m.Unavailable.Holes(hole.First, hole.Last)
 		gone := mark.NewCoverage(hole).Remove(pending...).Ranges()
-		for len(pending)+len(gone) > 0 && len(holes) < maxHoles {
+		for len(pending)+len(gone) > 0 {
+			if len(holes) == maxHoles {
+				return holes, true
+			}
 			if len(gone) == 0 || len(pending) > 0 && pending[0].First < gone[0].First {
 				holes = append(holes, &watermarkv1.Hole{Range: fromRange(pending[0]), Cause: cause})
 				pending = pending[1:]
@@ -189,5 +192,5 @@ func fromHoles(m mark.Mark) (holes []*watermarkv1.Hole) {
 			gone = gone[1:]
 		}
 	}
-	return holes
+	return holes, false
 }

@@ -188,8 +188,9 @@ func (s *Server) GetCoverage(ctx context.Context, r *watermarkv1.GetCoverageRequ
 		return nil, toStatus(err, k)
 	}
 	m := marks[0]
+	holes, cut := fromHoles(m)
 	return &watermarkv1.GetCoverageResponse{
-		Watermark: fromMark(m), Coverage: fromCoverage(m), Holes: fromHoles(m), CoveredCount: m.Covered(), ExpectedCount: m.Expected(),
+		Watermark: fromMark(m), Coverage: fromCoverage(m), Holes: holes, HolesCut: cut, CoveredCount: m.Covered(), ExpectedCount: m.Expected(),
 	}, nil
 }
 

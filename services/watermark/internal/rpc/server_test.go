@@ -77,6 +77,33 @@ func TestAdvanceGetCoverageRewind(t *testing.T) {
 	}
 }
 
+func TestHolesAreCutAndItSaysSo(t *testing.T) {
+	t.Parallel()
+	c, ctx := serve(t, marktest.NewFake()), t.Context()
+	cover := func(first, last int64) *watermarkv1.GetCoverageResponse { // each second id
+		for ; first < last; first += 2000 {
+			r := &watermarkv1.AdvanceWatermarkRequest{ChannelId: 1}
+			for id := first; id < min(first+2000, last); id += 2 {
+				r.Covered = append(r.Covered, ids(id, id)...)
+			}
+			if _, err := c.AdvanceWatermark(ctx, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := c.GetCoverage(ctx, &watermarkv1.GetCoverageRequest{ChannelId: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := cover(2, 2+2*maxHoles); len(got.GetHoles()) != maxHoles || got.GetHolesCut() {
+		t.Errorf("got %d holes, cut: %v; want all %d", len(got.GetHoles()), got.GetHolesCut(), maxHoles)
+	}
+	if got := cover(2+2*maxHoles, 4+2*maxHoles); len(got.GetHoles()) != maxHoles || !got.GetHolesCut() {
+		t.Errorf("got %d holes, cut: %v; want %d, and that there are more", len(got.GetHoles()), got.GetHolesCut(), maxHoles)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	c, ctx := serve(t, marktest.NewFake()), t.Context()
