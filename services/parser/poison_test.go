@@ -139,8 +139,9 @@ func (r *reading) told(id, n int) (kinds []string) {
 		}
 		kinds = nil
 		for _, e := range entries {
-			if kind, of := strings.CutPrefix(e.Values["id"].(string), prefix); of {
-				kinds = append(kinds, kind)
+			if rest, of := strings.CutPrefix(e.Values["id"].(string), prefix); of {
+				revision, _, _ := strings.Cut(rest, "/")
+				kinds = append(kinds, revision+"/"+e.Values["kind"].(string))
 			}
 		}
 	}
