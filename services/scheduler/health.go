@@ -34,10 +34,10 @@ func (s *Service) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Note says when ticks end well only elsewhere.
+// Note says when the last tick here failed: others may tick, or the next may end well.
 func (s *Service) Note(context.Context) string {
 	if _, problem := s.ticker.Problem(); problem != nil {
-		return "another scheduler ticks, here it does not work: " + problem.Error()
+		return "the last tick of this scheduler failed: " + problem.Error()
 	}
 	return ""
 }

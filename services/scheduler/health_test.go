@@ -110,6 +110,27 @@ func (p *process) await(t *testing.T, want string) {
 	}
 }
 
+// untilNote waits until the process's note is as it should be, and does what it is told to before each look.
+func (p *process) untilNote(t *testing.T, right func(string) bool, before func()) {
+	t.Helper()
+	deadline, ticker := time.After(20*time.Second), time.NewTicker(50*time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if before != nil {
+			before()
+		}
+		note := p.Note(t.Context())
+		if right(note) {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("got note %q", note)
+		case <-ticker.C:
+		}
+	}
+}
+
 func connect(t *testing.T, database env.Secret) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), database.Reveal())
@@ -162,9 +183,7 @@ func TestReadySaysWhyTicksFailAndRecovers(t *testing.T) {
 	}
 	m.down.Store(false)
 	p.await(t, "")
-	if note := p.Note(t.Context()); note != "" {
-		t.Errorf("got note %q of a scheduler that ticks", note)
-	}
+	p.untilNote(t, func(note string) bool { return note == "" }, nil) // its own word comes a moment after the store's
 }
 
 // Of two schedulers one cannot reach the parser: channels are noticed all the same, and that one says what ails it.
@@ -176,18 +195,11 @@ func TestAScheduleThatOnlyAnotherKeepsIsANote(t *testing.T) {
 	ill.down.Store(true)
 	b := ill.start(t, database)
 	store := connect(t, database)
-	deadline, ticker := time.After(20*time.Second), time.NewTicker(50*time.Millisecond)
-	defer ticker.Stop()
-	for b.Note(t.Context()) == "" {
+	b.untilNote(t, func(note string) bool { return note != "" }, func() {
 		if _, err := store.Exec(t.Context(), "UPDATE scheduler.channels SET next_run_at = now() WHERE claimed_by IS NULL"); err != nil { // due whoever ticks next
 			t.Fatal(err)
 		}
-		select {
-		case <-deadline:
-			t.Fatal("no note of a scheduler whose ticks fail")
-		case <-ticker.C:
-		}
-	}
+	})
 	a.await(t, "")
 	b.await(t, "")
 }
